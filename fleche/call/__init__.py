@@ -1,0 +1,1 @@
+"""What a call is: binding, identity, records and metadata."""

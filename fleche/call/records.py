@@ -1,0 +1,93 @@
+"""The records of a call that hold digests only: what call storage keeps, and the template that asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from fleche.call.key import call_prefix, lookup_key
+from fleche.digest import Digest
+
+__all__ = ["NO_ITEMS", "DigestedCall", "Metadata", "Outcome", "QueryCall", "Scalar", "Version"]
+
+Scalar = None | bool | int | float | str | date | datetime
+"""A value that lives in the row of its record."""
+
+Version = str | int | None
+Metadata = Mapping[str, Mapping[str, Any]]
+"""Namespace to entries, such as ``{"runtime": {"walltime": 0.2}}``; entries are JSON values."""
+
+NO_ITEMS: Mapping[str, Any] = MappingProxyType({})
+
+
+class Outcome(StrEnum):
+    """How a call ended.
+
+    ``result``: it returned. ``error``: it raised. ``partial``: a generator that was not read to its end.
+    """
+
+    RESULT = "result"
+    ERROR = "error"
+    PARTIAL = "partial"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DigestedCall:
+    """What call storage keeps of a call.
+
+    Attributes:
+        module: Where the function was defined; ``__main__`` for a script or notebook.
+        name: The function's qualified name.
+        version: The version given to the decorator, or None.
+        code: The fingerprint of the code that ran, or None where code is not in the key.
+        arguments: The digest of each argument by name, in the order of the signature.
+        scalars: Those arguments that live in the row, by name, as values.
+        kinds: The type of each argument by name: ``int``, ``str``, ``numpy.ndarray``; for people, not in the key.
+        result: The digest of the result, or of the exception where ``outcome`` is ``error`` and it was kept;
+            None only where there is none. A call that returned None has ``digest(None)``.
+        form: Which byte representation of the result is this call's own (8 characters), or None for any.
+        outcome: How the call ended.
+        metadata: Namespaces of JSON values.
+        at: When the body started, aware, in UTC, to the microsecond.
+        expires: When the record stops being a hit, or None for never.
+        parent: The key of the cached call inside which this one ran, or None.
+        inputs: Keys of the calls whose results this call took as arguments (lineage).
+    """
+
+    module: str
+    name: str
+    version: Version = None
+    code: Digest | None = None
+    arguments: Mapping[str, Digest] = field(default_factory=lambda: NO_ITEMS)
+    scalars: Mapping[str, Scalar] = field(default_factory=lambda: NO_ITEMS)
+    kinds: Mapping[str, str] = field(default_factory=lambda: NO_ITEMS)
+    result: Digest | None = None
+    form: str | None = None
+    outcome: Outcome = Outcome.RESULT
+    metadata: Metadata = field(default_factory=lambda: NO_ITEMS)
+    at: datetime | None = None
+    expires: datetime | None = None
+    parent: Digest | None = None
+    inputs: tuple[Digest, ...] = ()
+
+    @property
+    def key(self) -> Digest:
+        """The lookup key: the digest of module, name, version, code and arguments."""
+        return lookup_key(call_prefix(self.module, self.name, self.version, self.code), self.arguments)
+
+    def evolve(self, **changes: Any) -> DigestedCall:
+        """Return a copy with some fields changed."""
+        return replace(self, **changes)
+
+    def replaces(self, old: DigestedCall) -> bool:
+        """Whether filing this record over an older one of the same key changes anything.
+
+        A result is left alone by an equal result, and is never replaced by an error or a partial outcome.
+        """
+        if old.outcome is not Outcome.RESULT:
+            return True
+        return self.outcome is Outcome.RESULT and self.result != old.result

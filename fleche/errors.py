@@ -1,0 +1,192 @@
+"""Every error and warning that fleche raises.
+
+    FlecheError
+    ├── Indigestible            (TypeError)     a value has no digest
+    ├── AmbiguousDigestError    (ValueError)    a prefix names more than one key
+    ├── UnknownDigestError      (KeyError)      a prefix or digest names nothing
+    │   └── ValueNotStored      (KeyError)      the digest of a value that no store holds
+    ├── MissError               (LookupError)   frozen mode met a call that was never computed
+    ├── AlreadyRunning          (RuntimeError)  another holder computes the key, and waiting was refused
+    │   └── WaitTimeout         (TimeoutError)  another holder computes the key, and the wait limit passed
+    ├── SaveError                               a value or record could not be stored
+    ├── DamagedError            (ValueError)    stored bytes are not what was written
+    ├── UntrustedError          (ValueError)    stored bytes would build a type that is not on the safe list
+    ├── StoreError              (OSError)       a store cannot be opened or used
+    │   └── FormatError                         a store has another format, algorithm or program
+    └── ConfigError             (ValueError)    a configuration file, option or variable is wrong
+
+    FlecheWarning (UserWarning)
+    ├── UncachedWarning         the call ran, and was not stored or looked up
+    ├── DamagedWarning          a damaged or missing value was set aside and counts as a miss
+    └── StoreWarning            a store works, but not as it should
+
+Each error is also the builtin that a caller would catch, keeps its facts as attributes, and pickles.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "AlreadyRunning",
+    "AmbiguousDigestError",
+    "ConfigError",
+    "DamagedError",
+    "DamagedWarning",
+    "FlecheError",
+    "FlecheWarning",
+    "FormatError",
+    "Indigestible",
+    "MissError",
+    "SaveError",
+    "StoreError",
+    "StoreWarning",
+    "UncachedWarning",
+    "UnknownDigestError",
+    "UntrustedError",
+    "ValueNotStored",
+    "WaitTimeout",
+]
+
+
+class FlecheError(Exception):
+    """The root of all errors of fleche.
+
+    Args:
+        message: What happened, where, why, and what to do now.
+        **facts: Kept as attributes under the same names, and through pickling.
+    """
+
+    def __init__(self, message: str = "", /, **facts: Any) -> None:
+        super().__init__(message)
+        self.__dict__.update(facts)
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args, dict(self.__dict__)
+
+
+class Indigestible(FlecheError, TypeError):
+    """A value has no digest: nothing about it identifies its content.
+
+    Attributes:
+        path: Where in the value, such as ``cfg.client._lock``; empty for the value itself.
+        type_name: The qualified name of the type that was refused.
+        reason: Why, in a few words.
+    """
+
+    path: str
+    type_name: str
+    reason: str
+
+
+class AmbiguousDigestError(FlecheError, ValueError):
+    """A prefix names more than one key.
+
+    Attributes:
+        candidates: The keys, or a description of each, that the prefix could mean.
+    """
+
+    candidates: tuple[str, ...]
+
+
+class UnknownDigestError(FlecheError, KeyError):
+    """A prefix or digest names nothing in this store."""
+
+
+class ValueNotStored(UnknownDigestError):
+    """No store at hand holds the value of this digest.
+
+    Attributes:
+        digest: The digest that was asked for.
+    """
+
+    digest: str
+
+
+class MissError(FlecheError, LookupError):
+    """Frozen mode met a call that was never computed.
+
+    Attributes:
+        key: The key of the call.
+        why: What is known of the reason.
+    """
+
+    key: str
+    why: Any
+
+
+class AlreadyRunning(FlecheError, RuntimeError):
+    """Another thread, process or host computes this key, and ``on_wait="raise"`` refused to wait.
+
+    Attributes:
+        key: The key of the call.
+        holder: Who computes it.
+    """
+
+    key: str
+    holder: Any
+
+
+class WaitTimeout(AlreadyRunning, TimeoutError):
+    """Another holder computes this key, and ``wait_limit`` passed before it was done."""
+
+
+class SaveError(FlecheError):
+    """A value or record could not be stored; the cause is chained."""
+
+
+class DamagedError(FlecheError, ValueError):
+    """Stored bytes are not what was written: truncated, flipped, or of another program.
+
+    Attributes:
+        place: The file or row.
+    """
+
+    place: str
+
+
+class UntrustedError(FlecheError, ValueError):
+    """Stored bytes would build a type that the safe loader does not build.
+
+    Attributes:
+        type_name: The qualified name that the bytes ask for.
+    """
+
+    type_name: str
+
+
+class StoreError(FlecheError, OSError):
+    """A store cannot be opened or used: permission, full disk, lock, network.
+
+    Attributes:
+        path: The store's place.
+    """
+
+    path: str
+
+
+class FormatError(StoreError):
+    """A store was written in a format, with an algorithm, or by a program that this version does not know."""
+
+
+class ConfigError(FlecheError, ValueError):
+    """A configuration file, option or environment variable is wrong."""
+
+
+class FlecheWarning(UserWarning):
+    """The root of all warnings of fleche. A warning never costs a result."""
+
+
+class UncachedWarning(FlecheWarning):
+    """The call ran and its result was returned, but it was not looked up or not stored."""
+
+
+class DamagedWarning(FlecheWarning):
+    """A damaged or missing value was set aside and counts as a miss."""
+
+
+class StoreWarning(FlecheWarning):
+    """A store works, but not as it should."""
