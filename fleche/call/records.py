@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -10,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fleche.call.key import call_prefix, lookup_key
-from fleche.digest import Digest
+from fleche.digest import Digest, digest
 
 __all__ = ["NO_ITEMS", "DigestedCall", "Metadata", "Outcome", "QueryCall", "Scalar", "Version"]
 
@@ -91,3 +92,69 @@ class DigestedCall:
         if old.outcome is not Outcome.RESULT:
             return True
         return self.outcome is Outcome.RESULT and self.result != old.result
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueryCall:
+    """A template: which records to find. A field that is None, and an argument that is None, matches anything.
+
+    Attributes:
+        name: The function's qualified name.
+        module: Its module.
+        version: Its version.
+        code: The fingerprint of its code.
+        arguments: Values or digests by name. ``digest(None)`` asks for None itself.
+        result: A value or a digest.
+        metadata: Entries by namespace, matched exactly and by JSON type (``1`` is not ``1.0``). An empty or None
+            namespace, or None for an entry, asks only that it is there.
+        outcomes: Which outcomes count.
+    """
+
+    name: str | None = None
+    module: str | None = None
+    version: Version = None
+    code: Digest | None = None
+    arguments: Mapping[str, Any] = field(default_factory=lambda: NO_ITEMS)
+    result: Any = None
+    metadata: Mapping[str, Mapping[str, Any] | None] = field(default_factory=lambda: NO_ITEMS)
+    outcomes: frozenset[Outcome] = frozenset({Outcome.RESULT})
+
+    def digested(self) -> QueryCall:
+        """Return the same template with every value replaced by its digest.
+
+        Raises:
+            Indigestible: A value in the template has no digest.
+        """
+        arguments = {name: _digest(value) for name, value in self.arguments.items() if value is not None}
+        return replace(self, arguments=arguments, result=None if self.result is None else _digest(self.result))
+
+    def matches(self, record: DigestedCall) -> bool:
+        """Whether a record matches: the meaning that every backend's query agrees with."""
+        template = self.digested()
+        if record.outcome not in template.outcomes:
+            return False
+        fields = ("name", "module", "code", "result")
+        if any(getattr(template, f) not in (None, getattr(record, f)) for f in fields):
+            return False
+        if template.version is not None and not _same_json(template.version, record.version):
+            return False
+        if any(record.arguments.get(name) != digest for name, digest in template.arguments.items()):
+            return False
+        return all(_has(record.metadata.get(space), wanted) for space, wanted in template.metadata.items())
+
+
+def _digest(value: Any) -> Digest:
+    return value if isinstance(value, Digest) else digest(value)
+
+
+def _has(entries: Mapping[str, Any] | None, wanted: Mapping[str, Any] | None) -> bool:
+    if entries is None:
+        return False
+    return all(
+        name in entries and (value is None or _same_json(value, entries[name]))
+        for name, value in (wanted or NO_ITEMS).items()
+    )
+
+
+def _same_json(one: Any, other: Any) -> bool:
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
