@@ -10,7 +10,7 @@ from fleche.digest.text import Digest
 __all__ = ["digest"]
 
 
-def digest(value: Any) -> Digest:
+def digest(value: Any, name: str = "value") -> Digest:
     """Return the content address of a value."""
     if isinstance(value, Digest):
         return value
