@@ -12,7 +12,7 @@ from typing import Any
 
 import xxhash
 
-from fleche.errors import DamagedError, UnreadableError, UntrustedError
+from fleche.errors import UnreadableError, UntrustedError
 from fleche.storage.header import ALIGNMENT, Header, damaged
 from fleche.storage.loader import Loader
 from fleche.storage.pickling import Serializer, dump
@@ -66,7 +66,7 @@ class Envelope:
         raw: list[bytes | memoryview] = [stream, *buffers]
         stored = shrunk(raw) if compress else raw
         header = Header.describe(serializer, raw, stored, _writers(value, bool(buffers)))
-        return cls(header, stream, MemorySource(stored, header), "memory")
+        return cls(header, stream, MemorySource(stored, header, "memory"), "memory")
 
     @classmethod
     def parse(cls, data: bytes | bytearray | memoryview, *, place: str) -> Envelope:
@@ -84,10 +84,10 @@ class Envelope:
         if header.size != len(data):
             raise damaged(place, f"it has {len(data)} bytes, its header says {header.size}")
         view = memoryview(data)
-        source = MemorySource([view[start:stop] for start, stop in header.spans()], header)
-        stream = source.stream(place)
+        source = MemorySource([view[start:stop] for start, stop in header.spans()], header, place)
+        stream = source.stream()
         if header.parts > 1:
-            source.verify(place)
+            source.verify()
         return cls(header, stream, source, place)
 
     @classmethod
@@ -110,9 +110,9 @@ class Envelope:
         """
         place = str(path)
         source, header = FileSource.open(Path(path), mapped=mapped)
-        stream = source.stream(place)
+        stream = source.stream()
         if verify_buffers and header.parts > 1:
-            source.verify(place)
+            source.verify()
         return cls(header, stream, source, place)
 
     def load(self, loader: Loader) -> Any:
@@ -134,7 +134,7 @@ class Envelope:
                 f"cannot read; it counts as a miss here",
                 place=self.place,
             )
-        buffers: Sequence[bytearray | memoryview] = self._source.fresh(self.place) if header.parts > 1 else ()
+        buffers: Sequence[bytearray | memoryview] = self._source.fresh() if header.parts > 1 else ()
         try:
             return loader.load(self._stream, buffers, header.serializer)
         except UntrustedError as error:
@@ -178,7 +178,7 @@ class Envelope:
         """Return what to write, in order, without a copy of the buffers."""
         pieces: list[bytes | memoryview] = [self._header.encoded]
         end = len(self._header.encoded)
-        for stored, (start, stop) in zip(self._source.stored(self.place), self._header.spans(), strict=True):
+        for stored, (start, stop) in zip(self._source.stored(), self._header.spans(), strict=True):
             if start > end:
                 pieces.append(_PADDING[: start - end])
             pieces.append(stored)
@@ -210,7 +210,7 @@ class Envelope:
         write_whole(Path(path), self.parts(), sync=sync)
 
     def _raw_parts(self) -> Sequence[bytes | bytearray | memoryview]:
-        return [self._stream, *self._source.fresh(self.place)]
+        return [self._stream, *self._source.fresh()]
 
     def __repr__(self) -> str:
         return f"<Envelope {self.form} of {self.size} bytes from {self.place}>"

@@ -33,7 +33,7 @@ class Loader(Protocol):
 class TrustedLoader:
     """Builds whatever the stream says, which may run any code: for a store that only its owner can write to."""
 
-    def load(self, stream: Buffer, buffers: Iterable[Buffer], serializer: Serializer) -> Any:
+    def load(self, stream: Buffer, buffers: Iterable[Buffer], serializer: Serializer) -> Any:  # noqa: ARG002
         """Return the value; see `Loader.load`."""
         return pickle.loads(stream, buffers=buffers)
 

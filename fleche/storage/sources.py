@@ -21,38 +21,39 @@ _HEAD = 1 << 16  # bytes read at once: nearly every header and stream
 class Source(Protocol):
     """The parts of one envelope."""
 
-    def stored(self, place: str) -> Sequence[Bytes]:
+    def stored(self) -> Sequence[Bytes]:
         """Return all parts as they are stored, the stream first."""
 
-    def fresh(self, place: str) -> Sequence[bytearray | memoryview]:
+    def fresh(self) -> Sequence[bytearray | memoryview]:
         """Return the buffers decompressed, writable, and at each call others."""
 
 
 class MemorySource:
     """Parts that are in memory."""
 
-    __slots__ = ("_header", "_stored")
+    __slots__ = ("_header", "_place", "_stored")
 
-    def __init__(self, stored: Sequence[Bytes], header: Header) -> None:
+    def __init__(self, stored: Sequence[Bytes], header: Header, place: str) -> None:
         self._stored = stored
         self._header = header
+        self._place = place
 
-    def stored(self, place: str) -> Sequence[Bytes]:
+    def stored(self) -> Sequence[Bytes]:
         """Return all parts as they are stored, the stream first."""
         return self._stored
 
-    def fresh(self, place: str) -> list[bytearray | memoryview]:
+    def fresh(self) -> list[bytearray | memoryview]:
         """Return a copy of each buffer."""
-        return [bytearray(_raw(self._header, i, self._stored[i], place)) for i in range(1, self._header.parts)]
+        return [bytearray(_raw(self._header, i, self._stored[i], self._place)) for i in range(1, self._header.parts)]
 
-    def stream(self, place: str) -> bytes:
+    def stream(self) -> bytes:
         """Return the stream, verified."""
-        return _stream(self._header, self._stored[0], place)
+        return _stream(self._header, self._stored[0], self._place)
 
-    def verify(self, place: str) -> None:
+    def verify(self) -> None:
         """Verify each buffer."""
         for index in range(1, self._header.parts):
-            self._header.verify(index, _raw(self._header, index, self._stored[index], place), place)
+            self._header.verify(index, _raw(self._header, index, self._stored[index], self._place), self._place)
 
 
 class FileSource:
@@ -61,7 +62,13 @@ class FileSource:
     __slots__ = ("_first", "_header", "_identity", "_mapped", "_path", "_start")
 
     def __init__(
-        self, path: Path, mapped: bool, header: Header, start: bytes, identity: tuple[int, ...], first: memoryview | None
+        self,
+        path: Path,
+        mapped: bool,
+        header: Header,
+        start: bytes,
+        identity: tuple[int, ...],
+        first: memoryview | None,
     ) -> None:
         self._path = path
         self._mapped = mapped
@@ -94,38 +101,38 @@ class FileSource:
             first = _content(file, header, mapped) if header.parts > 1 else None
         return cls(path, mapped, header, start, identity, first), header
 
-    def stream(self, place: str) -> bytes:
+    def stream(self) -> bytes:
         """Return the stream, verified."""
         begin, end = self._header.spans()[0]
-        return _stream(self._header, self._start[begin:end], place)
+        return _stream(self._header, self._start[begin:end], str(self._path))
 
-    def verify(self, place: str) -> None:
+    def verify(self) -> None:
         """Verify each buffer."""
-        content = self._first[0]
+        place, content = str(self._path), self._first[0]
         for index, (begin, end) in enumerate(self._header.spans()):
             if index:
                 self._header.verify(index, _raw(self._header, index, content[begin:end], place), place)
 
-    def stored(self, place: str) -> list[Bytes]:
+    def stored(self) -> list[Bytes]:
         """Return all parts as they are stored, the stream first."""
         begin, end = self._header.spans()[0]
         parts: list[Bytes] = [self._start[begin:end]]
         if self._header.parts > 1:
-            content = self._content(place)
+            content = self._content()
             parts += [content[begin:end] for begin, end in self._header.spans()[1:]]
         return parts
 
-    def fresh(self, place: str) -> list[bytearray | memoryview]:
+    def fresh(self) -> list[bytearray | memoryview]:
         """Return the buffers in memory of their own, or in a private mapping of their own."""
-        content = self._content(place)
+        content = self._content()
         found: list[bytearray | memoryview] = []
         for index, (begin, end) in enumerate(self._header.spans()):
             if index:
-                raw = _raw(self._header, index, content[begin:end], place)
+                raw = _raw(self._header, index, content[begin:end], str(self._path))
                 found.append(raw if isinstance(raw, memoryview) else bytearray(raw))
         return found
 
-    def _content(self, place: str) -> memoryview:
+    def _content(self) -> memoryview:
         try:
             return self._first.pop()  # atomic: one thread gets it
         except IndexError:
@@ -133,10 +140,10 @@ class FileSource:
         try:
             with self._path.open("rb", buffering=0) as file:
                 if _identity(file) != self._identity:
-                    raise damaged(place, "it was replaced after it was opened")
+                    raise damaged(str(self._path), "it was replaced after it was opened")
                 return _content(file, self._header, self._mapped)
         except FileNotFoundError as error:
-            raise damaged(place, "it was removed after it was opened") from error
+            raise damaged(str(self._path), "it was removed after it was opened") from error
 
 
 def _content(file: BinaryIO, header: Header, mapped: bool) -> memoryview:

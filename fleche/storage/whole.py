@@ -46,7 +46,7 @@ def write_whole(path: Path, parts: Iterable[bytes | memoryview], *, sync: bool, 
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(temporary, flags, mode)
     try:
-        with open(descriptor, "wb", buffering=0) as file:
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
             reach("whole:opened")
             for part in parts:
                 _write_all(file.fileno(), part)
