@@ -26,7 +26,8 @@ from fleche.storage.base import (
 )
 from fleche.storage.canonical import canonical
 from fleche.storage.envelope import Envelope
-from fleche.storage.leases import InProcessLeases, Lease, Leases
+from fleche.storage.leases import Lease, Leases
+from fleche.storage.leases_process import ProcessLeases
 from fleche.storage.loader import TRUSTED, Loader
 
 __all__ = ["CallMemory", "MemoryBackend", "MemoryStore", "ValueMemory"]
@@ -183,7 +184,7 @@ class MemoryStore:
         self.values = ValueMemory({}, store=self)
         self.calls = CallMemory({}, store=self)
         self.code: dict[Digest, CodeRecord] = {}
-        self.leases: Leases = InProcessLeases()
+        self.leases: Leases = ProcessLeases()
         self._loader: Loader = TRUSTED
         self._lock = threading.RLock()
 
