@@ -70,9 +70,9 @@ def scalar(value: Any) -> bytes | Plan:
     kind = value.dtype
     if kind.names is not None or kind.kind in "VO" or kind.char == "T":
         return Plan(f.NUMPY_SCALAR, ((_base(value),),), inline=True, label=silent)
-    if kind.kind == "f" and value != value:  # noqa: PLR0124
+    if kind.kind == "f" and value != value:
         data = _nan(kind)
-    elif kind.kind == "c" and value != value:  # noqa: PLR0124
+    elif kind.kind == "c" and value != value:
         data = b"".join(_nan(part.dtype) if part != part else _raw(part) for part in (value.real, value.imag))
     else:
         data = _raw(value)
@@ -150,7 +150,7 @@ def _data(value: Any) -> Iterator[Any]:
 
 def _bytes(value: Any) -> Any:
     flat = value.reshape(-1)
-    return flat.view("u1") if flat.dtype.itemsize != 1 else flat.view("u1")
+    return flat.view("u1")
 
 
 def _chunks(value: Any) -> Iterator[Any]:

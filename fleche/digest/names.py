@@ -26,14 +26,14 @@ _MODULES = {
 """Old or private module to the one whose name the digest carries. An entry, once released, stays."""
 
 _PANDAS = frozenset(
-    (
-        "BooleanArray BooleanDtype Categorical CategoricalDtype CategoricalIndex DataFrame DatetimeArray DatetimeIndex "
-        "DatetimeTZDtype ArrowStringArray ExtensionArray Float32Dtype Float64Dtype FloatingArray Index Int16Dtype "
-        "Int32Dtype Int64Dtype Int8Dtype IntegerArray Interval IntervalArray IntervalDtype IntervalIndex MultiIndex "
-        "NAType NaTType NumpyExtensionArray Period PeriodArray PeriodDtype PeriodIndex RangeIndex Series SparseArray "
-        "SparseDtype StringArray StringDtype Timedelta TimedeltaArray TimedeltaIndex Timestamp UInt16Dtype UInt32Dtype "
-        "UInt64Dtype UInt8Dtype"
-    ).split()
+    """
+    BooleanArray BooleanDtype Categorical CategoricalDtype CategoricalIndex DataFrame DatetimeArray
+    DatetimeIndex DatetimeTZDtype ArrowStringArray ExtensionArray Float32Dtype Float64Dtype FloatingArray
+    Index Int16Dtype Int32Dtype Int64Dtype Int8Dtype IntegerArray Interval IntervalArray IntervalDtype
+    IntervalIndex MultiIndex NAType NaTType NumpyExtensionArray Period PeriodArray PeriodDtype PeriodIndex
+    RangeIndex Series SparseArray SparseDtype StringArray StringDtype Timedelta TimedeltaArray TimedeltaIndex
+    Timestamp UInt16Dtype UInt32Dtype UInt64Dtype UInt8Dtype
+    """.split()
 )
 """Classes of pandas, which moved between its versions; the digest names each as if it were in ``pandas``."""
 

@@ -190,7 +190,5 @@ def _digest(value: Digest) -> bytes:
         raise Refusal("is not hexadecimal text") from None
 
 
-_CODE = frozenset(
-    {"wrapper_descriptor", "method_descriptor", "classmethod_descriptor", "_lru_cache_wrapper", "code"}
-)
+_CODE = frozenset({"wrapper_descriptor", "method_descriptor", "classmethod_descriptor", "_lru_cache_wrapper", "code"})
 """Types whose values are code."""
