@@ -10,6 +10,7 @@
     │   └── WaitTimeout         (TimeoutError)  another holder computes the key, and the wait limit passed
     ├── SaveError                               a value or record could not be stored
     ├── DamagedError            (ValueError)    stored bytes are not what was written
+    │   └── UnreadableError     (ValueError)    stored bytes are whole, and this process cannot read them
     ├── UntrustedError          (ValueError)    stored bytes would build a type that is not on the safe list
     ├── StoreError              (OSError)       a store cannot be opened or used
     │   └── FormatError                         a store has another format, algorithm or program
@@ -43,6 +44,7 @@ __all__ = [
     "StoreWarning",
     "UncachedWarning",
     "UnknownDigestError",
+    "UnreadableError",
     "UntrustedError",
     "ValueNotStored",
     "WaitTimeout",
@@ -148,14 +150,23 @@ class DamagedError(FlecheError, ValueError):
     place: str
 
 
+class UnreadableError(DamagedError):
+    """Stored bytes are what was written, but this process cannot read them: a miss, and not a reason to set them aside.
+
+    A class was moved, a package is missing, another minor version of Python pickled by value, the format is newer.
+    """
+
+
 class UntrustedError(FlecheError, ValueError):
     """Stored bytes would build a type that the safe loader does not build.
 
     Attributes:
         type_name: The qualified name that the bytes ask for.
+        place: The file or row.
     """
 
     type_name: str
+    place: str
 
 
 class StoreError(FlecheError, OSError):

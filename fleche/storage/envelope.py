@@ -1,0 +1,227 @@
+"""The envelope: how a value is kept in files, blobs and objects. ``docs/formats/envelope.md`` is its specification.
+
+A header of 40 bytes and more, a pickle stream (protocol 5), and the stream's big buffers, each at a multiple of 64.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from fleche.errors import UnreadableError, UntrustedError
+from fleche.storage.header import ALIGNMENT, Header, damaged
+from fleche.storage.loader import Loader
+from fleche.storage.pickling import Serializer, dump
+from fleche.storage.sources import FileSource, MemorySource, Source
+from fleche.storage.whole import write_whole
+from fleche.storage.zstd import shrunk
+
+__all__ = ["Envelope"]
+
+_PADDING = bytes(ALIGNMENT)
+
+
+class Envelope:
+    """A value in its stored form: packed from a value, or read from bytes or a file.
+
+    Reading verifies: what is truncated, flipped or foreign raises here, and nothing is unpickled until `load`. An
+    envelope is immutable and may be used by many threads; a packed one refers to the value's own buffers, so write or
+    `seal` it before the value may change.
+
+    >>> from fleche.storage.loader import TRUSTED
+    >>> stored = Envelope.pack([1, 2.5]).to_bytes()
+    >>> Envelope.parse(stored, place="here").load(TRUSTED)
+    [1, 2.5]
+    """
+
+    __slots__ = ("_header", "_source", "_stream", "place")
+
+    place: str
+    """Where it came from, for messages."""
+
+    def __init__(self, header: Header, stream: bytes, source: Source, place: str) -> None:
+        self._header = header
+        self._stream = stream
+        self._source = source
+        self.place = place
+
+    @classmethod
+    def pack(cls, value: Any, *, compress: bool = False) -> Envelope:
+        """Pickle a value; big buffers are referred to, not copied.
+
+        Args:
+            value: Anything that ``pickle`` or ``cloudpickle`` takes. Instances of classes of ``__main__`` are pickled
+                by reference: another process must have that class in its own ``__main__``.
+            compress: Whether to compress, with zstd, each part that shrinks by it.
+
+        Raises:
+            SaveError: The value cannot be pickled.
+            ConfigError: ``compress`` needs the extra ``fleche[zstd]``, which is not installed.
+        """
+        serializer, stream, buffers = dump(value)
+        raw: list[bytes | memoryview] = [stream, *buffers]
+        stored = shrunk(raw) if compress else raw
+        header = Header.describe(serializer, raw, stored, _writers(value, bool(buffers)))
+        return cls(header, stream, MemorySource(stored, header, "memory"), "memory")
+
+    @classmethod
+    def parse(cls, data: bytes | bytearray | memoryview, *, place: str) -> Envelope:
+        """Read an envelope from bytes, which it refers to and which must not change; everything is verified.
+
+        Args:
+            data: The whole envelope and nothing else.
+            place: Where the bytes came from, for messages.
+
+        Raises:
+            DamagedError: The bytes are not what was written.
+            UnreadableError: They are, but of a later format, or compressed and ``zstandard`` is missing.
+        """
+        header = Header.parse(data, place)
+        if header.size != len(data):
+            raise damaged(place, f"it has {len(data)} bytes, its header says {header.size}")
+        view = memoryview(data)
+        source = MemorySource([view[start:stop] for start, stop in header.spans()], header, place)
+        stream = source.stream()
+        if header.parts > 1:
+            source.verify()
+        return cls(header, stream, source, place)
+
+    @classmethod
+    def open(cls, path: Path | str, *, mapped: bool, verify_buffers: bool) -> Envelope:
+        """Read an envelope from a file; the header and the stream are verified.
+
+        The file is kept under its name until the value is loaded.
+
+        Args:
+            path: The file, never to be changed in place.
+            mapped: Whether big buffers are mapped copy-on-write instead of being read: writing to the loaded value
+                changes neither the file nor any other value, and the mapping lives as long as the value does.
+            verify_buffers: Whether the checksums of the buffers are verified too.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            OSError: It cannot be read.
+            DamagedError: The bytes are not what was written.
+            UnreadableError: They are, but of a later format, or compressed and ``zstandard`` is missing.
+        """
+        place = str(path)
+        source, header = FileSource.open(Path(path), mapped=mapped)
+        stream = source.stream()
+        if verify_buffers and header.parts > 1:
+            source.verify()
+        return cls(header, stream, source, place)
+
+    def load(self, loader: Loader) -> Any:
+        """Return the value: a new one at each call, the caller's to change.
+
+        Args:
+            loader: Which types are built; see `fleche.storage.loader`.
+
+        Raises:
+            UntrustedError: The loader does not build a type that the stream asks for.
+            UnreadableError: The bytes are as they were written, but not for this process: a class has moved, a package
+                is missing, or ``cloudpickle`` of another minor version of Python wrote them. The cause is chained.
+            DamagedError: The file is gone or was replaced since it was opened.
+        """
+        header = self._header
+        if header.serializer == Serializer.CLOUDPICKLE and header.python != sys.version_info.minor:
+            raise UnreadableError(
+                f"{self.place} was pickled by value under Python 3.{header.python}, which 3.{sys.version_info.minor} "
+                f"cannot read; it counts as a miss here",
+                place=self.place,
+            )
+        buffers: Sequence[bytearray | memoryview] = self._source.fresh() if header.parts > 1 else ()
+        try:
+            return loader.load(self._stream, buffers, header.serializer)
+        except UntrustedError as error:
+            error.place = self.place
+            raise
+        except MemoryError:
+            raise
+        except Exception as error:
+            written = f" It was written with {header.writers}." if header.writers else ""
+            raise UnreadableError(
+                f"the value in {self.place} is whole, but cannot be built here: {type(error).__name__}: {error}."
+                f"{written} Counts as a miss; if a class was moved or renamed, keep the old name as an alias.",
+                place=self.place,
+            ) from error
+
+    @property
+    def form(self) -> str:
+        """Which representation of its value this is: the first 8 characters of `checksum`."""
+        return self.checksum[:8]
+
+    @property
+    def checksum(self) -> str:
+        """The checksum of the representation, 32 hexadecimal characters.
+
+        It covers serializer, stream and buffers (and the Python that wrote it, where that matters), not compression,
+        signature, writers or time.
+        """
+        return xxhash.xxh3_128_hexdigest(self._header.representation(self._raw_parts))
+
+    @property
+    def size(self) -> int:
+        """The whole, in bytes."""
+        return self._header.size
+
+    @property
+    def serializer(self) -> Serializer:
+        """What wrote the stream."""
+        return self._header.serializer
+
+    def parts(self) -> list[bytes | memoryview]:
+        """Return what to write, in order, without a copy of the buffers."""
+        pieces: list[bytes | memoryview] = [self._header.encoded]
+        end = len(self._header.encoded)
+        for stored, (start, stop) in zip(self._source.stored(), self._header.spans(), strict=True):
+            if start > end:
+                pieces.append(_PADDING[: start - end])
+            pieces.append(stored)
+            end = stop
+        return pieces
+
+    def to_bytes(self) -> bytes:
+        """Return the whole as one bytes object (a copy)."""
+        return b"".join(self.parts())
+
+    def seal(self) -> Envelope:
+        """Return an envelope with its own copy of every buffer, which later changes of the value do not reach.
+
+        Raises:
+            DamagedError: A buffer was changed by another thread while it was packed.
+        """
+        return self if self._header.parts == 1 else Envelope.parse(self.to_bytes(), place=self.place)
+
+    def write_to(self, path: Path | str, *, sync: bool) -> None:
+        """Write the whole to a file, mode 0444, or nothing at all; a file of that name is replaced in one step.
+
+        Args:
+            path: Where; its folder must exist.
+            sync: Whether the bytes are on the disk when this returns.
+
+        Raises:
+            OSError: It cannot be written; nothing is left behind.
+        """
+        write_whole(Path(path), self.parts(), sync=sync)
+
+    def _raw_parts(self) -> Sequence[bytes | bytearray | memoryview]:
+        return [self._stream, *self._source.fresh()]
+
+    def __repr__(self) -> str:
+        return f"<Envelope {self.form} of {self.size} bytes from {self.place}>"
+
+
+def _writers(value: Any, has_buffers: bool) -> str:
+    root = type(value).__module__.partition(".")[0]
+    names = {root} if root not in sys.stdlib_module_names and root != "__main__" else set()
+    if has_buffers:
+        names.add("numpy")
+    if not names:
+        return ""
+    found = {name: getattr(sys.modules.get(name), "__version__", None) for name in sorted({*names, "fleche"})}
+    return " ".join(f"{name}={version}" for name, version in found.items() if isinstance(version, str))

@@ -1,0 +1,80 @@
+"""Files that are written whole or not at all: a temporary sibling, flushed, then renamed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from fleche.faults import reach
+
+__all__ = ["TEMPORARY", "temporary_sibling", "write_whole"]
+
+TEMPORARY = ".tmp~"
+"""How the name of a file ends that is still being written, or whose writer died."""
+
+
+def temporary_sibling(path: Path) -> Path:
+    """Return a new name beside ``path``, carrying host, process and a random part, for a file in the making.
+
+    >>> temporary_sibling(Path("values/ab/cd")).name.endswith(TEMPORARY)
+    True
+    """
+    host = socket.gethostname().split(".")[0].replace("/", "_")
+    return path.with_name(f".{path.name}.{host}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}")
+
+
+def write_whole(path: Path, parts: Iterable[bytes | memoryview], *, sync: bool, mode: int = 0o444) -> None:
+    """Write a file so that a reader sees all of it or none: an existing file is replaced in one step.
+
+    Parts are written without being joined. If anything fails the temporary file is removed and ``path`` is as it was.
+    A process that is killed leaves only a file whose name ends with `TEMPORARY`.
+
+    Args:
+        path: Where; its folder must exist.
+        parts: What, in order.
+        sync: Whether file and folder are on the disk, not only in the system's memory, when this returns.
+        mode: The permissions, less the umask.
+
+    Raises:
+        OSError: The folder is missing, the disk is full, permission is denied.
+    """
+    temporary = temporary_sibling(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(temporary, flags, mode)
+    try:
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            reach("whole:opened")
+            for part in parts:
+                _write_all(file.fileno(), part)
+            reach("whole:written")
+            if sync:
+                os.fsync(file.fileno())
+        reach("whole:before-rename")
+        os.replace(temporary, path)  # noqa: PTH105 - a fault point stands on each side
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    reach("whole:after-rename")
+    if sync:
+        _sync_folder(path.parent)
+
+
+def _write_all(descriptor: int, part: bytes | memoryview) -> None:
+    rest = memoryview(part).cast("B")
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # a folder cannot be opened there; the rename is journalled
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
