@@ -39,6 +39,9 @@ class Identity:
 
     def frame(self, obj: Any) -> bytes:
         """Return the frame of a function or class as a value."""
+        owner = getattr(obj, "__objclass__", None)
+        if isinstance(owner, type) and _by_name(owner):
+            return names.global_frame(owner.__module__, obj.__qualname__)
         if _by_name(obj):
             return names.global_frame(obj.__module__, obj.__qualname__)
         return f.reference(self.value_fingerprint(obj).raw)

@@ -83,7 +83,11 @@ _PROCESS = "belongs to this process and has no content of its own"
 _KINDS: tuple[tuple[tuple[type, ...], str, str], ...] = (
     ((GeneratorType, AsyncGeneratorType), "is an iterator, and reading it would use it up", "Pass list(...) of it"),
     ((CoroutineType, FrameType, TracebackType), _MOMENT, ""),
-    ((type({}.keys()), type({}.values()), type({}.items())), "is a view of a dict", "Pass list(...) of it, or the dict"),
+    (
+        (type({}.keys()), type({}.values()), type({}.items())),
+        "is a view of a dict",
+        "Pass list(...) of it, or the dict",
+    ),
 )
 
 _NAMED: tuple[tuple[tuple[str, ...], str, str], ...] = (

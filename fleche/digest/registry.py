@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from fleche.digest import _format as f
-from fleche.digest import containers, stdlib
+from fleche.digest import arrays, containers, frames, stdlib
 from fleche.digest.algorithm import chosen
 from fleche.digest.identity import Identity
 from fleche.digest.names import canonical_name
@@ -42,10 +42,11 @@ class Registry:
         self._fixed: dict[type, Handler] = {**FRAMES, **containers.PLANS, **stdlib.PLANS}
         self._fixed[type] = self._fixed[FunctionType] = self.identity.frame
         self._fixed[BuiltinFunctionType] = self._builtin
-        self._named: dict[str, Handler] = dict(stdlib.NAMED)
+        self._named: dict[str, Handler] = {**stdlib.NAMED, **arrays.NAMED, **frames.NAMED}
         self._stands: dict[type | str, tuple[Stand, bool]] = {}
         self._plugins = Plugins()
         self._found: WeakKeyDictionary[type, Handler] = WeakKeyDictionary()
+        self._version = 0
         self._lock = threading.Lock()
 
     def register(self, kind: type | str, function: Stand, *, subclasses: bool = False) -> None:
@@ -57,6 +58,7 @@ class Registry:
             raise TypeError(f"what is registered for {kind} must be a function, not {function!r}")
         with self._lock:
             self._stands[kind] = (function, subclasses)
+            self._version += 1
             self._found.clear()
 
     def handler(self, cls: type) -> Handler:
@@ -69,8 +71,11 @@ class Registry:
         if found is None:
             found = self._found.get(cls)
         if found is None:
+            version = self._version
+            found = self._find(cls)
             with self._lock:
-                found = self._found[cls] = self._find(cls)
+                if version == self._version:
+                    self._found[cls] = found
         return found
 
     def _find(self, cls: type) -> Handler:
@@ -83,7 +88,7 @@ class Registry:
             return self._standing(stand)
         if issubclass(cls, Digest):
             return _digest
-        for find in (self._family, refused):
+        for find in (self._family, self._array, refused):
             handler = find(cls)
             if handler is not None:
                 return handler
@@ -107,14 +112,14 @@ class Registry:
         return None
 
     def _standing(self, stand: Stand) -> Handler:
-        return lambda value: self._structure.custom(value, stand(value))
+        return lambda value: self._structure.custom(value, _stood(stand, value))
 
     def _plugged(self, otherwise: Handler) -> Handler:
         return lambda value: self._general(value, otherwise)
 
     def _general(self, value: Any, otherwise: Handler) -> bytes | Plan:
         for plugin in self._plugins.general:
-            stands = plugin(value)
+            stands = _stood(plugin, value)
             if stands is not None:
                 return self._structure.custom(value, stands)
         return otherwise(value)
@@ -133,6 +138,22 @@ class Registry:
             return self.identity.frame
         return None
 
+    def _array(self, cls: type) -> Handler | None:
+        """Return how instances of subclasses of the types of numpy and pandas are encoded."""
+        bases = {_qualified(base) for base in cls.__mro__[1:]}
+        if "numpy.dtype" in bases:
+            return arrays.dtype
+        if "numpy.generic" in bases:
+            return arrays.scalar
+        if "numpy.ma.MaskedArray" in bases:
+            return None
+        for name, parts in (*arrays.BASES.items(), *frames.BASES.items()):
+            if name in bases:
+                return lambda value: self._structure.extended(value, *parts(value))
+        if "pandas.ExtensionArray" in bases:
+            return frames.extension
+        return None
+
     def _path(self, kind: str, value: Any) -> Plan:
         state = getattr(value, "__dict__", {})
         return self._structure.extended(value, f.Inline(stdlib.path_frame(kind, value)), dict(state))
@@ -142,6 +163,17 @@ class Registry:
         if bound is None or isinstance(bound, ModuleType):
             return self.identity.frame(value)
         return stdlib.bound_builtin(value)
+
+
+def _stood(stand: Stand, value: Any) -> Any:
+    """Return what stands for a value."""
+    try:
+        stands = stand(value)
+    except Exception as error:
+        raise Refusal(f"has a digest function that raised {type(error).__name__}: {error}") from error
+    if stands is value:
+        raise Refusal("has a digest function that returns the value itself", "Return what identifies its content")
+    return stands
 
 
 def _qualified(cls: type) -> str:
@@ -158,7 +190,5 @@ def _digest(value: Digest) -> bytes:
         raise Refusal("is not hexadecimal text") from None
 
 
-_CODE = frozenset(
-    {"wrapper_descriptor", "method_descriptor", "classmethod_descriptor", "_lru_cache_wrapper", "code"}
-)
+_CODE = frozenset({"wrapper_descriptor", "method_descriptor", "classmethod_descriptor", "_lru_cache_wrapper", "code"})
 """Types whose values are code."""

@@ -23,8 +23,8 @@ _EMPTY_ZONE = f.elements((f.NONE,), 1)
 
 
 def _clock(value: Any) -> bytes:
-    hand = bytes((value.hour, value.minute, value.second, value.fold))
-    return hand + value.microsecond.to_bytes(4, "big")
+    hands = bytes((value.hour, value.minute, value.second, value.fold))
+    return hands + int(value.microsecond).to_bytes(4, "big")
 
 
 def _zoned(tag: bytes, content: bytes, zone: Any) -> bytes | Plan:
@@ -67,11 +67,11 @@ def _byte_array(value: bytearray) -> Plan:
 
 def _memory_view(value: memoryview) -> Plan:
     try:
-        shape = value.shape
-        data = memoryview(value.tobytes()) if not value.c_contiguous else value.cast("B") if value.nbytes else b""
-    except (ValueError, NotImplementedError) as error:
+        if "O" in value.format or "P" in value.format:
+            raise Refusal("is a view of memory addresses")
+        return Plan(f.MEMORY_VIEW, ((value.format, value.itemsize), value.shape or ()), tail=(value.tobytes(),))
+    except ValueError as error:
         raise Refusal(f"cannot be read ({error})") from error
-    return Plan(f.MEMORY_VIEW, ((value.format, value.itemsize), shape), tail=(data,))
 
 
 def _array(value: array[Any]) -> Plan:
@@ -150,10 +150,6 @@ PLANS: dict[type, Callable[[Any], bytes | Plan]] = {
 NAMED: dict[str, Callable[[Any], bytes | Plan]] = {
     "zoneinfo.ZoneInfo": _zone_info,
     **{f"pathlib.{name}": _path for name in _PATHS},
-    **{
-        f"ipaddress.IPv{version}{kind}": _ip
-        for version in (4, 6)
-        for kind in ("Address", "Network", "Interface")
-    },
+    **{f"ipaddress.IPv{version}{kind}": _ip for version in (4, 6) for kind in ("Address", "Network", "Interface")},
 }
 """The same by canonical name, for types whose modules are not imported for their sake."""

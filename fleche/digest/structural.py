@@ -39,7 +39,7 @@ class Structure:
         """Return the method that takes instances of a class apart."""
         if cls in copyreg.dispatch_table:
             return self.reduced
-        reduces = (cls.__reduce_ex__, cls.__reduce__)
+        reduces: Any = (cls.__reduce_ex__, cls.__reduce__)
         for base, plain in _BASES.items():
             if issubclass(cls, base):
                 inherited = reduces == (base.__reduce_ex__, base.__reduce__)
@@ -102,10 +102,10 @@ class Structure:
             module = getattr(value, "__module__", None)
             place = f.Inline(global_frame(module if isinstance(module, str) else cls.__module__, reduced))
             return Plan(head, (("global", place), (), (), (), (), ()), label=_reduced_label)
-        function, arguments, state, listed, keyed, setter = (*reduced, *(None,) * (6 - len(reduced)))
+        function, arguments, state, listed, keyed, setter = (*reduced, *[None] * (6 - len(reduced)))
         how, arguments = self._how(cls, function, arguments)
-        elements = [] if listed is None else list(listed)
-        pairs = [] if keyed is None else list(keyed)
+        elements: list[Any] = [] if listed is None else list(listed)
+        pairs: list[Any] = [] if keyed is None else list(keyed)
         if how == ("new",) and not (arguments or elements or pairs or setter):
             named = _named(state)
             if named is not None:
