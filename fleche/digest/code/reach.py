@@ -23,7 +23,7 @@ from fleche.digest.code.names import Chain, Names, names_of_code, names_of_sourc
 from fleche.digest.code.normal import normalise
 from fleche.digest.code.scope import Scope
 from fleche.digest.code.sources import Source, Sources
-from fleche.digest.code.values import Cut, Open, holds_code, is_container, is_immutable, is_small
+from fleche.digest.code.values import Cut, Open, classes_in, holds_code, is_container, is_immutable, is_small
 from fleche.digest.text import Digest
 
 __all__ = ["Analysis", "Seen", "Walker", "is_ours"]
@@ -240,7 +240,7 @@ class Walker:
         value = self.seen.cell(cell)
         if id(cell) in self._changed:
             del self.seen.cells[id(cell)]
-            return _state(name)
+            return _state(name)  # what it holds changes from call to call
         return self._value(value, name)
 
     def _attribute_of_cell(self, node: Node, function: FunctionType, chain: Chain) -> None:
@@ -363,7 +363,7 @@ class Walker:
         if value is MISSING:
             return self._named("unbound", (), name)
         if id(value) in self._changed:
-            return _state(name)
+            return self._with_class(_state(name), value)
         known = self._nodes.get(id(value))
         if known is not None:
             return known
@@ -452,10 +452,21 @@ class Walker:
             if small:
                 self.seen.values[id(value)] = (value, None)
             kind = type(value)
-            return Node("opaque", name, text(kind.__module__) + text(kind.__qualname__), "by type")
+            return self._with_class(Node("opaque", name, text(kind.__module__) + text(kind.__qualname__), "by type"), value)
         if small:
             self.seen.values[id(value)] = (value, found)
-        return Node("constant", name, found.raw, "by value" if small or not mutable else "by binding")
+        node = Node("constant", name, found.raw, "by value" if small or not mutable else "by binding")
+        if self._deep:
+            for qualname, cls in classes_in(value, self._scope.covers).items():
+                node.edges[f"class {qualname}"] = self._class(cls)
+        return node
+
+    def _with_class(self, node: Node, value: Any) -> Node:
+        """Add the class of an object whose content does not count: its methods do."""
+        cls = type(value)
+        if self._deep and self._scope.covers(cls.__module__):
+            node.edges["class"] = self._class(cls)
+        return node
 
     # Classes
 
