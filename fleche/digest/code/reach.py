@@ -28,7 +28,18 @@ from fleche.digest.text import Digest
 
 __all__ = ["Analysis", "Seen", "Walker", "is_ours"]
 
-_BY_NAME = frozenset("__file__ __path__ __spec__ __loader__ __builtins__ __cached__ __doc__ __package__".split())
+_BY_NAME = frozenset(
+    {
+        "__file__",
+        "__path__",
+        "__spec__",
+        "__loader__",
+        "__builtins__",
+        "__cached__",
+        "__doc__",
+        "__package__",
+    }
+)
 _FUNCTION_TYPES = (types.BuiltinFunctionType, types.MethodWrapperType, types.WrapperDescriptorType)
 _DESCRIPTOR_TYPES = (types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType)
 
@@ -297,7 +308,8 @@ class Walker:
     def _imported(self, function: FunctionType, origin: tuple[int, str, str], chain: Chain) -> Node:
         level, module, taken = origin
         space = function.__globals__
-        package = space.get("__package__") or (home(function) if "__path__" in space else home(function).rpartition(".")[0])
+        module_name = home(function)
+        package = space.get("__package__") or (module_name if "__path__" in space else module_name.rpartition(".")[0])
         try:
             module = importlib.util.resolve_name("." * level + module, package) if level else module
         except (ImportError, ValueError):
@@ -451,13 +463,23 @@ class Walker:
         except Exception:  # a value that has no digest, for whatever reason, never refuses the call
             if small:
                 self.seen.values[id(value)] = (value, None)
-            kind = type(value)
-            return self._with_class(Node("opaque", name, text(kind.__module__) + text(kind.__qualname__), "by type"), value)
+            return self._opaque(value, name)
         if small:
             self.seen.values[id(value)] = (value, found)
         node = Node("constant", name, found.raw, "by value" if small or not mutable else "by binding")
+        return self._with_classes(node, value, everywhere=True)
+
+    def _opaque(self, value: Any, name: str) -> Node:
+        kind = type(value)
+        if kind in (list, tuple, dict):  # only that part of it counts by type which has no digest
+            return self._table(value, name)
+        node = Node("opaque", name, text(kind.__module__) + text(kind.__qualname__), "by type")
+        return self._with_classes(node, value, everywhere=False)
+
+    def _with_classes(self, node: Node, value: Any, *, everywhere: bool) -> Node:
+        """Add the classes of the objects in a value: their methods are code."""
         if self._deep:
-            for qualname, cls in classes_in(value, self._scope.covers).items():
+            for qualname, cls in classes_in(value, self._scope.covers, everywhere=everywhere).items():
                 node.edges[f"class {qualname}"] = self._class(cls)
         return node
 

@@ -101,12 +101,14 @@ def _length(item: Any) -> int | None:
         return None
 
 
-def classes_in(value: Any, covers: Callable[[str], bool]) -> dict[str, type]:
+def classes_in(value: Any, covers: Callable[[str], bool], *, everywhere: bool) -> dict[str, type]:
     """Return the walked classes of which instances are in a value, by name: their methods are code that it brings.
 
     Args:
         value: Any value; looked at through containers and the attributes of objects, and never changed.
         covers: Whether a module is walked.
+        everywhere: Whether to look inside objects of other packages too. Not in what has no digest, such as a logger:
+            it leads to half of the process.
     """
     found: dict[str, type] = {}
     todo, seen = [value], set()
@@ -116,7 +118,8 @@ def classes_in(value: Any, covers: Callable[[str], bool]) -> dict[str, type]:
         if kind in _LEAVES or id(item) in seen:
             continue
         seen.add(id(item))
-        if covers(kind.__module__) or "<locals>" in kind.__qualname__:
+        walked = covers(kind.__module__) or "<locals>" in kind.__qualname__
+        if walked:
             found[f"{kind.__module__}.{kind.__qualname__}"] = kind
         if isinstance(item, dict):
             todo.extend(item.keys())
@@ -124,7 +127,8 @@ def classes_in(value: Any, covers: Callable[[str], bool]) -> dict[str, type]:
         elif isinstance(item, (list, tuple, set, frozenset, deque)):
             if not _LEAVES.issuperset(map(type, item)):
                 todo.extend(item)
-        todo.extend(_attributes(item))
+        if walked or everywhere:
+            todo.extend(_attributes(item))
     return found
 
 
@@ -152,8 +156,8 @@ class Cut(Exception):  # noqa: N818 - a signal, not an error
 class Open(threading.local):
     """The values that this thread is digesting for fingerprints, outermost first.
 
-    Digesting a value may fingerprint a function inside it, which may reach the same value again. The cycle is cut there,
-    by distance: each root has one digest, wherever the cycle is entered.
+    Digesting a value may fingerprint a function inside it, which may reach the same value again. The cycle is cut
+    there, by distance: each root has one digest, wherever the cycle is entered.
 
     Attributes:
         lowest: The outermost value that a cut referred to; a fingerprint that began above it must not be remembered.
