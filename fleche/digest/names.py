@@ -22,10 +22,20 @@ _MODULES = {
     "numpy.matrixlib.defmatrix": "numpy",
     "numpy.core.multiarray": "numpy._core.multiarray",
     "numpy.core.numeric": "numpy._core.numeric",
-    "pandas.core.frame": "pandas",
-    "pandas.core.series": "pandas",
 }
 """Old or private module to the one whose name the digest carries. An entry, once released, stays."""
+
+_PANDAS = frozenset(
+    """
+    BooleanArray BooleanDtype Categorical CategoricalDtype CategoricalIndex DataFrame DatetimeArray
+    DatetimeIndex DatetimeTZDtype ArrowStringArray ExtensionArray Float32Dtype Float64Dtype FloatingArray
+    Index Int16Dtype Int32Dtype Int64Dtype Int8Dtype IntegerArray Interval IntervalArray IntervalDtype
+    IntervalIndex MultiIndex NAType NaTType NumpyExtensionArray Period PeriodArray PeriodDtype PeriodIndex
+    RangeIndex Series SparseArray SparseDtype StringArray StringDtype Timedelta TimedeltaArray TimedeltaIndex
+    Timestamp UInt16Dtype UInt32Dtype UInt64Dtype UInt8Dtype
+    """.split()
+)
+"""Classes of pandas, which moved between its versions; the digest names each as if it were in ``pandas``."""
 
 
 def module_name(module: str) -> str:
@@ -44,7 +54,11 @@ def module_name(module: str) -> str:
 def canonical_name(obj: Any) -> tuple[str, str]:
     """Return the module and qualified name of a class or function, as the digest carries them."""
     module = obj.__module__
-    return module_name(module if isinstance(module, str) else ""), obj.__qualname__
+    if not isinstance(module, str):
+        return "", obj.__qualname__
+    if module.startswith("pandas.") and obj.__qualname__ in _PANDAS:
+        return "pandas", obj.__qualname__
+    return module_name(module), obj.__qualname__
 
 
 def lookup(module: str, qualname: str) -> Any:
