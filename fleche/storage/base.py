@@ -22,7 +22,7 @@ class OperationContext:
     """What surrounds every operation on a key. Mixins put a resource around it and chain with ``super()``."""
 
     @contextmanager
-    def _operation_context(self, key: Digest | str, *, intent: Intent = Intent.WRITE) -> Iterator[None]:
+    def _operation_context(self, key: Digest | str, *, intent: Intent = Intent.WRITE) -> Iterator[None]:  # noqa: ARG002
         """Surround one operation on a key; reentrant in one thread. Here: nothing.
 
         Args:
