@@ -1,17 +1,26 @@
 """What a value is: its canonical encoding, and the digest of that."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fleche.digest.algorithm import chosen
 from fleche.digest.ordered import ordered
 from fleche.digest.text import Digest
-from fleche.digest.walk import D, digest, register_digest
+from fleche.digest.walk import DEFAULT, D, digest, register_digest
 from fleche.errors import Indigestible
 
 if TYPE_CHECKING:
     DIGEST_LENGTH: int
 
 __all__ = ["DIGEST_LENGTH", "D", "Digest", "Indigestible", "digest", "ordered", "register_digest"]
+
+
+def _fingerprint(code: Any) -> Digest:
+    from fleche.digest.code import fingerprint  # reading code is not needed before a value holds some
+
+    return fingerprint(code)
+
+
+DEFAULT.identity.value_fingerprint = _fingerprint
 
 
 def __getattr__(name: str) -> int:
