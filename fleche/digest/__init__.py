@@ -1,6 +1,6 @@
 """What a value is: its canonical encoding, and the digest of that."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fleche.digest import code
 from fleche.digest.algorithm import chosen
@@ -17,6 +17,15 @@ __all__ = ["DIGEST_LENGTH", "D", "Digest", "Indigestible", "digest", "ordered", 
 # Code is read by `code`, which digests values: each needs the other, and they meet here.
 DEFAULT.identity.value_fingerprint = code.fingerprint
 DEFAULT.identity.class_fingerprint = lambda cls: code.fingerprint(cls).raw
+
+
+def _fingerprint(code: Any) -> Digest:
+    from fleche.digest.code import fingerprint  # reading code is not needed before a value holds some
+
+    return fingerprint(code)
+
+
+DEFAULT.identity.value_fingerprint = _fingerprint
 
 
 def __getattr__(name: str) -> int:
