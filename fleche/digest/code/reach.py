@@ -23,7 +23,7 @@ from fleche.digest.code.names import Chain, Names, names_of_code, names_of_sourc
 from fleche.digest.code.normal import normalise
 from fleche.digest.code.scope import Scope
 from fleche.digest.code.sources import Source, Sources
-from fleche.digest.code.values import Cut, Open, classes_in, holds_code, is_container, is_immutable, is_small
+from fleche.digest.code.values import Cut, Open, classes_in, holds_code, is_container, is_immutable, is_opaque, is_small
 from fleche.digest.text import Digest
 
 __all__ = ["Analysis", "Seen", "Walker", "is_ours"]
@@ -455,6 +455,8 @@ class Walker:
             node.edges[f"item {at:09}"] = self._value(item, str(at))
 
     def _digested(self, value: Any, name: str, *, mutable: bool) -> Node:
+        if is_opaque(value):
+            return self._opaque(value, name)
         small = mutable and is_small(value)
         try:
             found = self._open.digest(value)

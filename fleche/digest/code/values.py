@@ -10,6 +10,7 @@ import fractions
 import functools
 import pathlib
 import re
+import sys
 import threading
 import types
 import uuid
@@ -21,7 +22,7 @@ from fleche.digest.code.frames import word
 from fleche.digest.text import Digest
 from fleche.digest.walk import digest
 
-__all__ = ["CODE", "SMALL", "Cut", "Open", "classes_in", "holds_code", "is_container", "is_immutable", "is_small"]
+__all__ = ["CODE", "SMALL", "Cut", "Open", "classes_in", "holds_code", "is_container", "is_immutable", "is_opaque", "is_small"]
 
 SMALL = 4096  # bytes: a mutable value up to this is digested again at each call
 DEPTH = 4  # how deep tables are searched for functions
@@ -50,6 +51,12 @@ def is_immutable(value: Any) -> bool:
 def is_container(value: Any) -> bool:
     """Whether a value is a mutable container, whose methods such as ``append`` change it."""
     return isinstance(value, (list, dict, set, bytearray, deque, MutableMapping, MutableSequence, MutableSet))
+
+
+def is_opaque(value: Any) -> bool:
+    """Whether a value never counts by content, though it may have a digest: loggers and their handlers."""
+    logging = sys.modules.get("logging")
+    return logging is not None and isinstance(value, (logging.Filterer, logging.LoggerAdapter))
 
 
 def holds_code(value: Any, depth: int = DEPTH) -> bool:
@@ -125,8 +132,7 @@ def classes_in(value: Any, covers: Callable[[str], bool], *, everywhere: bool) -
             todo.extend(item.keys())
             todo.extend(item.values())
         elif isinstance(item, (list, tuple, set, frozenset, deque)):
-            if not _LEAVES.issuperset(map(type, item)):
-                todo.extend(item)
+            todo.extend([] if _LEAVES.issuperset(map(type, item)) else item)
         if walked or everywhere:
             todo.extend(_attributes(item))
     return found
