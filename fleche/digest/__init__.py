@@ -3,15 +3,19 @@
 from typing import TYPE_CHECKING
 
 from fleche.digest.algorithm import chosen
+from fleche.digest.code.watch import class_fingerprint, fingerprint
 from fleche.digest.ordered import ordered
 from fleche.digest.text import Digest
-from fleche.digest.walk import D, digest, register_digest
+from fleche.digest.walk import DEFAULT, D, digest, register_digest
 from fleche.errors import Indigestible
 
 if TYPE_CHECKING:
     DIGEST_LENGTH: int
 
 __all__ = ["DIGEST_LENGTH", "D", "Digest", "Indigestible", "digest", "ordered", "register_digest"]
+
+DEFAULT.identity.class_fingerprint = class_fingerprint
+DEFAULT.identity.value_fingerprint = fingerprint
 
 
 def __getattr__(name: str) -> int:

@@ -22,7 +22,19 @@ from fleche.digest.code.frames import word
 from fleche.digest.text import Digest
 from fleche.digest.walk import digest
 
-__all__ = ["CODE", "SMALL", "Cut", "Open", "classes_in", "holds_code", "is_container", "is_immutable", "is_opaque", "is_small"]
+__all__ = [
+    "CODE",
+    "SMALL",
+    "Cut",
+    "Open",
+    "classes_in",
+    "holds_code",
+    "is_container",
+    "is_immutable",
+    "is_opaque",
+    "is_small",
+    "views",
+]
 
 SMALL = 4096  # bytes: a mutable value up to this is digested again at each call
 DEPTH = 4  # how deep tables are searched for functions
@@ -99,6 +111,33 @@ def is_small(value: Any) -> bool:
             if isinstance(length := getattr(type(item), "__len__", None) and _length(item), int):
                 budget -= 9 * length
     return budget >= 0
+
+
+def views(value: Any) -> list[tuple[Any, tuple[Any, ...]]] | None:
+    """Return the containers of plain data with the items that they hold now, or None for anything else.
+
+    As long as each holds the same objects in the same places, the value is the same: comparing them costs a fraction of
+    a digest.
+    """
+    found: list[tuple[Any, tuple[Any, ...]]] = []
+    todo, seen = [value], set()
+    while todo:
+        item = todo.pop()
+        kind = type(item)
+        if is_immutable(item) or id(item) in seen:
+            continue
+        seen.add(id(item))
+        if kind is dict:
+            found.append((item, tuple(item)))
+            found.append((item.values(), tuple(item.values())))
+            todo.extend(item)
+            todo.extend(item.values())
+        elif kind in (list, set, tuple):
+            found.append((item, tuple(item)))
+            todo.extend(item)
+        else:
+            return None
+    return found
 
 
 def _length(item: Any) -> int | None:
