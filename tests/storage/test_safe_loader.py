@@ -149,7 +149,8 @@ def test_getattr_only_finds_time_zones():
 @pytest.mark.parametrize(
     ("module", "name"),
     [("uuid", "UUID"), ("fractions", "Fraction"), ("collections", "Counter"), ("datetime", "datetime"),
-     ("re", "_compile"), ("builtins", "int"), ("numpy", "ndarray"), ("numpy._core.numeric", "_frombuffer"), ("pandas", "DataFrame")],
+     ("re", "_compile"), ("builtins", "int"), ("numpy", "ndarray"), ("numpy._core.numeric", "_frombuffer"),
+     ("pandas", "DataFrame")],
 )  # fmt: skip
 def test_no_pickle_changes_a_type(module: str, name: str):
     """A class or function cannot be given attributes, items or elements, so that it does something else later."""
