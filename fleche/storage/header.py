@@ -1,4 +1,4 @@
-"""The header of an envelope: sizes, places and checksums of its parts. The layout is in ``docs/formats/envelope.md``."""
+"""The header of an envelope: sizes, places and checksums of its parts, as ``docs/formats/envelope.md`` specifies."""
 
 from __future__ import annotations
 

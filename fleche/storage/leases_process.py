@@ -21,22 +21,22 @@ __all__ = ["ProcessLease", "ProcessLeases"]
 class ProcessLease:
     """A lease of `ProcessLeases`."""
 
-    __slots__ = ("_changed", "_function", "_leases", "_released", "_since", "_thread", "key", "token")
+    __slots__ = ("_changed", "_function", "_leases", "key", "released", "since", "thread", "token")
 
     def __init__(self, leases: ProcessLeases, key: Digest, token: int, function: str, since: datetime) -> None:
         self.key = key
         self.token = token
         self._leases = leases
         self._function = function
-        self._thread = threading.current_thread().name
-        self._since = since
+        self.thread = threading.current_thread().name
+        self.since = since
         self._changed: threading.Condition | None = None
-        self._released = False
+        self.released = False
 
     @property
     def lost(self) -> bool:
         """Whether the right ended without `release`."""
-        return not self._released and not self._leases.holds(self)
+        return not self.released and not self._leases.holds(self)
 
     def release(self) -> None:
         """Give the right back; whoever waits is woken."""
@@ -44,7 +44,7 @@ class ProcessLease:
 
     def holder(self) -> Holder:
         """Return who holds it."""
-        return Holder(socket.gethostname(), os.getpid(), self._thread, self._function, self._since)
+        return Holder(socket.gethostname(), os.getpid(), self.thread, self._function, self.since)
 
     def __enter__(self) -> Self:
         return self
@@ -120,7 +120,7 @@ class ProcessLeases:
     def release(self, lease: ProcessLease) -> None:
         """Take a lease back."""
         with self._lock:
-            lease._released = True  # noqa: SLF001
+            lease.released = True
             if self._held.get(lease.key) is lease:
                 del self._held[lease.key]
                 self._waits.pop(lease.key, None)

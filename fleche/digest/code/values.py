@@ -1,0 +1,141 @@
+"""Reached values: which cannot change, which are small, which hold code, and their digests within a fingerprint."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import fractions
+import functools
+import pathlib
+import re
+import threading
+import types
+import uuid
+from collections import deque
+from collections.abc import MutableMapping, MutableSequence, MutableSet
+from typing import Any
+
+from fleche.digest.code.frames import word
+from fleche.digest.text import Digest
+from fleche.digest.walk import digest
+
+__all__ = ["CODE", "SMALL", "Cut", "Open", "holds_code", "is_container", "is_immutable", "is_small"]
+
+SMALL = 4096  # bytes: a mutable value up to this is digested again at each call
+DEPTH = 4  # how deep tables are searched for functions
+COUNT = 4096  # how many items of a table are searched
+
+CODE = (types.FunctionType, types.MethodType, type, functools.partial, staticmethod, classmethod, property)
+_IMMUTABLE = frozenset(
+    {
+        *(type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented), range),
+        *(decimal.Decimal, fractions.Fraction, uuid.UUID, re.Pattern),
+        *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone),
+        *(pathlib.PurePosixPath, pathlib.PureWindowsPath, pathlib.PosixPath, pathlib.WindowsPath),
+        *(types.BuiltinFunctionType, types.ModuleType),
+    }
+)
+
+
+def is_immutable(value: Any) -> bool:
+    """Whether a value can never change, so that its identity says that it has not."""
+    kind = type(value)
+    if kind is tuple or kind is frozenset:
+        return all(map(is_immutable, value))
+    return kind in _IMMUTABLE or isinstance(value, enum.Enum)
+
+
+def is_container(value: Any) -> bool:
+    """Whether a value is a mutable container, whose methods such as ``append`` change it."""
+    return isinstance(value, (list, dict, set, bytearray, deque, MutableMapping, MutableSequence, MutableSet))
+
+
+def holds_code(value: Any, depth: int = DEPTH) -> bool:
+    """Whether a table (exactly a list, tuple or dict) holds functions or classes, near its top."""
+    kind = type(value)
+    if kind not in (list, tuple, dict) or depth == 0:
+        return False
+    items = value.values() if kind is dict else value
+    for at, item in enumerate(items):
+        if at == COUNT:
+            return False
+        if isinstance(item, CODE) or hasattr(type(item), "__wrapped__") or holds_code(item, depth - 1):
+            return True
+    return False
+
+
+def is_small(value: Any) -> bool:
+    """Whether a value's encoding is about `SMALL` bytes at most; looks at no more than that."""
+    budget, stack, seen = SMALL, [value], set()
+    while stack and budget >= 0:
+        item = stack.pop()
+        budget -= 9
+        if isinstance(item, (str, bytes, bytearray)):
+            budget -= len(item)
+        elif isinstance(item, (list, tuple, set, frozenset, deque, dict)):
+            if id(item) in seen:
+                continue
+            seen.add(id(item))
+            if len(item) * 9 > budget:
+                return False
+            stack.extend(item.values() if isinstance(item, dict) else item)
+            stack.extend(item if isinstance(item, dict) else ())
+        elif isinstance(item, (int, float, complex)) or item is None:
+            continue
+        elif isinstance(size := getattr(item, "nbytes", None), int):
+            budget -= size
+        elif id(item) not in seen and not isinstance(item, type):
+            seen.add(id(item))
+            stack.append(getattr(item, "__dict__", None) or {})
+            if isinstance(length := getattr(type(item), "__len__", None) and _length(item), int):
+                budget -= 9 * length
+    return budget >= 0
+
+
+def _length(item: Any) -> int | None:
+    try:
+        return len(item)
+    except Exception:
+        return None
+
+
+class Cut(Exception):  # noqa: N818 - a signal, not an error
+    """A value that is being digested was met again: it stands for itself, by its distance."""
+
+    def __init__(self, distance: int) -> None:
+        super().__init__(distance)
+        self.encoding = word(distance)
+
+
+class Open(threading.local):
+    """The values that this thread is digesting for fingerprints, outermost first.
+
+    Digesting a value may fingerprint a function inside it, which may reach the same value again. The cycle is cut there,
+    by distance: each root has one digest, wherever the cycle is entered.
+
+    Attributes:
+        lowest: The outermost value that a cut referred to; a fingerprint that began above it must not be remembered.
+    """
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.lowest = 1 << 60
+
+    def digest(self, value: Any) -> Digest:
+        """Return the digest of a value.
+
+        Raises:
+            Cut: The value is being digested.
+        """
+        if id(value) in self.ids:
+            at = self.ids.index(id(value))
+            self.lowest = min(self.lowest, at)
+            raise Cut(len(self.ids) - at)
+        self.ids.append(id(value))
+        try:
+            return digest(value)
+        finally:
+            self.ids.pop()
+            if not self.ids:
+                self.lowest = 1 << 60

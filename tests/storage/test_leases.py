@@ -1,0 +1,80 @@
+"""Each kind of leases passes the suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fleche.storage.flight import FileFlight, RangeFlight, open_flight
+from fleche.storage.leases import Leases, Owner
+from fleche.storage.leases_local import LocalLeases
+from fleche.storage.leases_process import ProcessLeases
+from fleche.testing.leases import AcrossProcesses, LeasesSuite, claimed, key_of
+
+pytestmark = pytest.mark.portable
+
+
+class TestProcessLeases(LeasesSuite):
+    def make(self, folder: Path) -> Leases:
+        return ProcessLeases()
+
+
+class TestRangeLeases(AcrossProcesses):
+    def make(self, folder: Path) -> Leases:
+        return LocalLeases(folder / "locks")
+
+    def opening(self, folder: Path) -> str:
+        return f"from fleche.storage.leases_local import LocalLeases\nleases = LocalLeases({str(folder / 'locks')!r})"
+
+    def test_a_removed_folder_is_noticed(self, leases: Leases, tmp_path: Path):
+        """Whoever removes the lock file ends the leases, which know it; new ones are granted."""
+        lease = claimed(leases, 1)
+        assert not lease.lost
+        (tmp_path / "locks" / "flight").unlink()
+        assert lease.lost
+        with claimed(leases, 2) as other:
+            assert not other.lost
+        lease.release()
+
+    def test_numbers_grow_when_the_clock_is_set_back(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        """A lease has a greater number than the one before it, in another process too, whatever the clock says."""
+        flight = open_flight(tmp_path)
+        first = flight.acquire(key_of(1))
+        flight.close()
+        monkeypatch.setattr("time.time_ns", lambda: 5)
+        again = open_flight(tmp_path)
+        second = again.acquire(key_of(1))
+        again.close()
+        assert first is not None
+        assert second == first + 1
+
+    def test_this_machine_has_range_locks(self, tmp_path: Path):
+        """On Linux the better kind is chosen."""
+        flight = open_flight(tmp_path)
+        assert isinstance(flight, RangeFlight)
+        flight.close()
+
+
+class TestFileLeases(AcrossProcesses):
+    def make(self, folder: Path) -> Leases:
+        (folder / "locks").mkdir(exist_ok=True)
+        return LocalLeases(folder / "locks", flight=FileFlight(folder / "locks"))
+
+    def opening(self, folder: Path) -> str:
+        return (
+            "import pathlib\nfrom fleche.storage.leases_local import LocalLeases\n"
+            "from fleche.storage.flight import FileFlight\n"
+            f"folder = pathlib.Path({str(folder / 'locks')!r})\nfolder.mkdir(exist_ok=True)\n"
+            "leases = LocalLeases(folder, flight=FileFlight(folder))"
+        )
+
+
+def test_two_stores_in_one_process_exclude_each_other(tmp_path: Path):
+    """Leases made twice of one folder in one process are as good as those of two processes."""
+    one, other = LocalLeases(tmp_path), LocalLeases(tmp_path)
+    with claimed(one, 1):
+        assert other.holder(key_of(1)) is not None
+        assert other.claim(key_of(1), Owner("f")) == one.holder(key_of(1))
+    one.close()
+    other.close()
