@@ -1,12 +1,12 @@
 """What a value is: its canonical encoding, and the digest of that."""
 
-<<<<<<< HEAD
 from typing import TYPE_CHECKING
 
+from fleche.digest import code
 from fleche.digest.algorithm import chosen
 from fleche.digest.ordered import ordered
 from fleche.digest.text import Digest
-from fleche.digest.walk import D, digest, register_digest
+from fleche.digest.walk import DEFAULT, D, digest, register_digest
 from fleche.errors import Indigestible
 
 if TYPE_CHECKING:
@@ -14,19 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DIGEST_LENGTH", "D", "Digest", "Indigestible", "digest", "ordered", "register_digest"]
 
+# Code is read by `code`, which digests values: each needs the other, and they meet here.
+DEFAULT.identity.value_fingerprint = code.fingerprint
+DEFAULT.identity.class_fingerprint = lambda cls: code.fingerprint(cls).raw
+
 
 def __getattr__(name: str) -> int:
     if name == "DIGEST_LENGTH":  # asking for it chooses the algorithm of this process
         return chosen().length
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-=======
-from fleche.digest import code
-from fleche.digest.text import Digest
-from fleche.digest.walk import DEFAULT, digest
-
-__all__ = ["Digest", "digest"]
-
-# Code is read by `code`, which digests values: each needs the other, and they meet here.
-DEFAULT.identity.value_fingerprint = code.fingerprint
-DEFAULT.identity.class_fingerprint = lambda cls: code.fingerprint(cls).raw
->>>>>>> main

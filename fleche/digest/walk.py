@@ -14,7 +14,7 @@ from fleche.digest.runs import run
 from fleche.digest.scalars import FRAMES
 from fleche.digest.text import Digest
 
-__all__ = ["DEFAULT", "D", "Walk", "digest", "register_digest"]
+__all__ = ["DEFAULT", "D", "Walk", "digest", "examine", "register_digest"]
 
 DEFAULT = Registry()
 
@@ -47,6 +47,20 @@ def digest(value: Any, *, name: str = "value") -> Digest:
     if scalar is not None:
         return Digest.from_bytes(chosen().hash(scalar(value)))
     return Digest.from_bytes(Walk(DEFAULT, chosen(), name).digest(value))
+
+
+def examine(value: Any, *, name: str = "value") -> tuple[Digest, bool]:
+    """Return the digest of a value, and whether a `Digest` inside it stands for a part of it.
+
+    Raises:
+        Indigestible: Something in the value has no digest; the error names the path to it.
+    """
+    scalar = FRAMES.get(type(value))
+    if scalar is not None:
+        return Digest.from_bytes(chosen().hash(scalar(value))), False
+    walk = Walk(DEFAULT, chosen(), name)
+    raw = walk.digest(value)
+    return Digest.from_bytes(raw), walk.refers
 
 
 def register_digest(kind: type | str, function: Callable[[Any], Any], *, subclasses: bool = False) -> None:
@@ -157,6 +171,7 @@ class Walk:
         self._reopened: list[_Open] = []
         self._serial = 0
         self._repeats = 0
+        self.refers = False
 
     def digest(self, value: Any) -> bytes:
         """Return the raw digest of a value.
@@ -198,6 +213,7 @@ class Walk:
         except Refusal as refusal:
             raise indigestible(self._path() + refusal.path, type(value), refusal) from refusal.__cause__
         if isinstance(plan, bytes):
+            self.refers |= isinstance(value, Digest)
             return plan
         self._serial += 1
         node = _Open(value, plan, depth, self._serial, self._serial if known is None else known.first)

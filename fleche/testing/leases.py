@@ -188,7 +188,7 @@ class LeasesSuite:
         async def both() -> tuple[Waited, Waited]:
             return await asyncio.wait_for(asyncio.gather(task(1, 2), task(2, 1)), _PATIENCE)
 
-        assert asyncio.run(both()) == (Waited.CYCLE, Waited.GONE)
+        assert list(asyncio.run(both())) == [Waited.CYCLE, Waited.GONE]
 
 
 class AcrossProcesses(LeasesSuite):

@@ -1,7 +1,7 @@
 """Names: what a function reaches, rebinds and changes, read from its syntax tree or from its bytecode.
 
-A reached thing is a chain of names, such as ``("np", "linalg", "norm")``: a name that the function does not bind itself,
-and the attributes taken of it.
+A reached thing is a chain of names, such as ``("np", "linalg", "norm")``: a name that the function does not bind
+itself, and the attributes taken of it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,32 @@ Import = tuple[int, str, str]
 """How a local name was imported: level, module, and the name taken from it (or nothing)."""
 
 MUTATORS = frozenset(
-    "append appendleft extend extendleft insert remove pop popleft popitem clear update setdefault add discard sort"
-    " reverse rotate subtract move_to_end intersection_update difference_update symmetric_difference_update"
-    " __setitem__ __delitem__".split()
+    {
+        "append",
+        "appendleft",
+        "extend",
+        "extendleft",
+        "insert",
+        "remove",
+        "pop",
+        "popleft",
+        "popitem",
+        "clear",
+        "update",
+        "setdefault",
+        "add",
+        "discard",
+        "sort",
+        "reverse",
+        "rotate",
+        "subtract",
+        "move_to_end",
+        "intersection_update",
+        "difference_update",
+        "symmetric_difference_update",
+        "__setitem__",
+        "__delitem__",
+    }
 )
 """Methods by which a container visibly changes."""
 

@@ -1,8 +1,8 @@
 """Normalised source: an encoding of a syntax tree that changes with what the code does, not with how it is laid out.
 
 Left out: positions, comments, layout, docstrings and other statements that are a bare constant, ``pass``, type comments,
-annotations of functions and their locals, and every field that is empty (versions of Python differ in which fields
-exist). ``docs/formats/code.md`` gives the encoding.
+annotations of functions and their locals, and every field that is empty (versions of Python differ in which
+fields exist). ``docs/formats/code.md`` gives the encoding.
 """
 
 from __future__ import annotations

@@ -23,12 +23,23 @@ from fleche.digest.code.names import Chain, Names, names_of_code, names_of_sourc
 from fleche.digest.code.normal import normalise
 from fleche.digest.code.scope import Scope
 from fleche.digest.code.sources import Source, Sources
-from fleche.digest.code.values import Cut, Open, holds_code, is_container, is_immutable, is_small
+from fleche.digest.code.values import Cut, Open, classes_in, holds_code, is_container, is_immutable, is_small
 from fleche.digest.text import Digest
 
 __all__ = ["Analysis", "Seen", "Walker", "is_ours"]
 
-_BY_NAME = frozenset("__file__ __path__ __spec__ __loader__ __builtins__ __cached__ __doc__ __package__".split())
+_BY_NAME = frozenset(
+    {
+        "__file__",
+        "__path__",
+        "__spec__",
+        "__loader__",
+        "__builtins__",
+        "__cached__",
+        "__doc__",
+        "__package__",
+    }
+)
 _FUNCTION_TYPES = (types.BuiltinFunctionType, types.MethodWrapperType, types.WrapperDescriptorType)
 _DESCRIPTOR_TYPES = (types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType)
 
@@ -240,7 +251,7 @@ class Walker:
         value = self.seen.cell(cell)
         if id(cell) in self._changed:
             del self.seen.cells[id(cell)]
-            return _state(name)
+            return _state(name)  # what it holds changes from call to call
         return self._value(value, name)
 
     def _attribute_of_cell(self, node: Node, function: FunctionType, chain: Chain) -> None:
@@ -297,7 +308,8 @@ class Walker:
     def _imported(self, function: FunctionType, origin: tuple[int, str, str], chain: Chain) -> Node:
         level, module, taken = origin
         space = function.__globals__
-        package = space.get("__package__") or (home(function) if "__path__" in space else home(function).rpartition(".")[0])
+        module_name = home(function)
+        package = space.get("__package__") or (module_name if "__path__" in space else module_name.rpartition(".")[0])
         try:
             module = importlib.util.resolve_name("." * level + module, package) if level else module
         except (ImportError, ValueError):
@@ -363,7 +375,7 @@ class Walker:
         if value is MISSING:
             return self._named("unbound", (), name)
         if id(value) in self._changed:
-            return _state(name)
+            return self._with_class(_state(name), value)
         known = self._nodes.get(id(value))
         if known is not None:
             return known
@@ -451,11 +463,32 @@ class Walker:
         except Exception:  # a value that has no digest, for whatever reason, never refuses the call
             if small:
                 self.seen.values[id(value)] = (value, None)
-            kind = type(value)
-            return Node("opaque", name, text(kind.__module__) + text(kind.__qualname__), "by type")
+            return self._opaque(value, name)
         if small:
             self.seen.values[id(value)] = (value, found)
-        return Node("constant", name, found.raw, "by value" if small or not mutable else "by binding")
+        node = Node("constant", name, found.raw, "by value" if small or not mutable else "by binding")
+        return self._with_classes(node, value, everywhere=True)
+
+    def _opaque(self, value: Any, name: str) -> Node:
+        kind = type(value)
+        if kind in (list, tuple, dict):  # only that part of it counts by type which has no digest
+            return self._table(value, name)
+        node = Node("opaque", name, text(kind.__module__) + text(kind.__qualname__), "by type")
+        return self._with_classes(node, value, everywhere=False)
+
+    def _with_classes(self, node: Node, value: Any, *, everywhere: bool) -> Node:
+        """Add the classes of the objects in a value: their methods are code."""
+        if self._deep:
+            for qualname, cls in classes_in(value, self._scope.covers, everywhere=everywhere).items():
+                node.edges[f"class {qualname}"] = self._class(cls)
+        return node
+
+    def _with_class(self, node: Node, value: Any) -> Node:
+        """Add the class of an object whose content does not count: its methods do."""
+        cls = type(value)
+        if self._deep and self._scope.covers(cls.__module__):
+            node.edges["class"] = self._class(cls)
+        return node
 
     # Classes
 

@@ -1,7 +1,7 @@
 """Source that is proven to be the code that runs: parsed files, and the syntax tree of a code object.
 
-A file or notebook cell is compiled once, as a whole, and a function's source is used only where one of the code objects
-that come out equals the function's own. An edited file, an import hook or a missing file therefore gives no source.
+A file or notebook cell is compiled once, as a whole, and a function's source is used only where one of the code
+objects that come out equals the function's own. An edited file, an import hook or a missing file therefore gives no source.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 import enum
@@ -13,14 +14,14 @@ import threading
 import types
 import uuid
 from collections import deque
-from collections.abc import MutableMapping, MutableSequence, MutableSet
+from collections.abc import Callable, MutableMapping, MutableSequence, MutableSet
 from typing import Any
 
 from fleche.digest.code.frames import word
 from fleche.digest.text import Digest
 from fleche.digest.walk import digest
 
-__all__ = ["CODE", "SMALL", "Cut", "Open", "holds_code", "is_container", "is_immutable", "is_small"]
+__all__ = ["CODE", "SMALL", "Cut", "Open", "classes_in", "holds_code", "is_container", "is_immutable", "is_small"]
 
 SMALL = 4096  # bytes: a mutable value up to this is digested again at each call
 DEPTH = 4  # how deep tables are searched for functions
@@ -100,6 +101,50 @@ def _length(item: Any) -> int | None:
         return None
 
 
+def classes_in(value: Any, covers: Callable[[str], bool], *, everywhere: bool) -> dict[str, type]:
+    """Return the walked classes of which instances are in a value, by name: their methods are code that it brings.
+
+    Args:
+        value: Any value; looked at through containers and the attributes of objects, and never changed.
+        covers: Whether a module is walked.
+        everywhere: Whether to look inside objects of other packages too. Not in what has no digest, such as a logger:
+            it leads to half of the process.
+    """
+    found: dict[str, type] = {}
+    todo, seen = [value], set()
+    while todo:
+        item = todo.pop()
+        kind = type(item)
+        if kind in _LEAVES or id(item) in seen:
+            continue
+        seen.add(id(item))
+        walked = covers(kind.__module__) or "<locals>" in kind.__qualname__
+        if walked:
+            found[f"{kind.__module__}.{kind.__qualname__}"] = kind
+        if isinstance(item, dict):
+            todo.extend(item.keys())
+            todo.extend(item.values())
+        elif isinstance(item, (list, tuple, set, frozenset, deque)):
+            if not _LEAVES.issuperset(map(type, item)):
+                todo.extend(item)
+        if walked or everywhere:
+            todo.extend(_attributes(item))
+    return found
+
+
+def _attributes(item: Any) -> list[Any]:
+    values = list(getattr(item, "__dict__", None) or {}) and list(item.__dict__.values())
+    for base in type(item).__mro__:
+        for descriptor in vars(base).values():
+            if isinstance(descriptor, types.MemberDescriptorType):
+                with contextlib.suppress(AttributeError):
+                    values.append(descriptor.__get__(item))
+    return values
+
+
+_LEAVES = _IMMUTABLE | {type, types.FunctionType, types.MethodType}
+
+
 class Cut(Exception):  # noqa: N818 - a signal, not an error
     """A value that is being digested was met again: it stands for itself, by its distance."""
 
@@ -111,8 +156,8 @@ class Cut(Exception):  # noqa: N818 - a signal, not an error
 class Open(threading.local):
     """The values that this thread is digesting for fingerprints, outermost first.
 
-    Digesting a value may fingerprint a function inside it, which may reach the same value again. The cycle is cut there,
-    by distance: each root has one digest, wherever the cycle is entered.
+    Digesting a value may fingerprint a function inside it, which may reach the same value again. The cycle is cut
+    there, by distance: each root has one digest, wherever the cycle is entered.
 
     Attributes:
         lowest: The outermost value that a cut referred to; a fingerprint that began above it must not be remembered.
