@@ -17,7 +17,17 @@ from fleche.clock import from_micros, to_micros
 from fleche.digest import Digest
 from fleche.storage.canonical import from_json, to_json
 
-__all__ = ["OUTCOMES", "Cells", "Runtime", "argument_rows", "outcome_number", "record_of", "runtime_columns"]
+__all__ = [
+    "OUTCOMES",
+    "Cells",
+    "Runtime",
+    "argument_rows",
+    "metadata_rows",
+    "outcome_number",
+    "record_of",
+    "runtime_columns",
+    "version_text",
+]
 
 OUTCOMES = (Outcome.RESULT, Outcome.ERROR, Outcome.PARTIAL)
 """Outcomes by their number in the table."""
@@ -70,7 +80,7 @@ def _scalar_cells(value: Scalar, kind: str | None) -> Cells:
     if value is None:
         return word, None, None, None
     if isinstance(value, int):  # bool too
-        return (word, int(value), None, None) if -(2**63) <= value < 2**63 else (word, None, None, hex(value))
+        return (word, int(value), None, None) if -(2**63) <= value < 2**63 else (word, None, None, str(value))
     if isinstance(value, float):
         if math.isnan(value):
             return word, None, None, "nan"
@@ -106,7 +116,7 @@ def _value_of(word: str, i: int | None, r: float | None, t: str | None) -> Scala
     if word == "bool":
         return bool(i)
     if word == "int":
-        return int(t, 16) if t is not None else i
+        return int(t) if t is not None else i
     if word == "float":
         return float(t) if t is not None else r
     if t is not None and word in ("date", "datetime"):
