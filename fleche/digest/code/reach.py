@@ -38,6 +38,7 @@ from fleche.digest.text import Digest
 
 __all__ = ["Analysis", "Seen", "Walker", "is_ours"]
 
+TRIES = 3  # how often a value that changes while it is digested is tried again
 _BY_NAME = frozenset(
     {
         "__file__",
@@ -469,7 +470,7 @@ class Walker:
             return self._opaque(value, name)
         small = mutable and is_small(value)
         try:
-            found = self._open.digest(value)
+            found = self._taken(value)
         except Cut as cut:
             return Node("cycle", name, cut.encoding, "by distance")
         except Exception:  # a value that has no digest, for whatever reason, never refuses the call
@@ -480,6 +481,16 @@ class Walker:
             self._watch_value(value, found)
         node = Node("constant", name, found.raw, "by value" if small or not mutable else "by binding")
         return self._with_classes(node, value, everywhere=True)
+
+    def _taken(self, value: Any) -> Digest:
+        for _ in range(TRIES):
+            try:
+                return self._open.digest(value)
+            except RecursionError:
+                raise
+            except RuntimeError:  # another thread changes it meanwhile
+                continue
+        return self._open.digest(value)
 
     def _watch_value(self, value: Any, found: Digest | None) -> None:
         plain = views(value)

@@ -98,6 +98,12 @@ class Snapshot:
 
     def holds(self) -> bool:
         """Whether everything that was read is still what it was."""
+        try:
+            return self._holds()
+        except RuntimeError:  # another thread changes a container while it is looked at
+            return False
+
+    def _holds(self) -> bool:
         for space, name, expected in self._names:
             if space.get(name, MISSING) is not expected:
                 return False
