@@ -1,7 +1,6 @@
 """Source counts only where it is proven to be the code that runs."""
 
 from __future__ import annotations
-
 import __future__
 
 import linecache

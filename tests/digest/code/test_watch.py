@@ -7,6 +7,7 @@ import json
 import linecache
 import threading
 import types
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +17,10 @@ from hypothesis import strategies as st
 from fleche.digest.code import CodeWatch, fingerprint
 
 pytestmark = pytest.mark.portable
+
+
+def adder(n: int) -> Callable[[int], int]:
+    return lambda x: x + n
 
 
 class Notebook:
@@ -304,5 +309,5 @@ class TestValues:
     @given(st.lists(st.integers(0, 3), min_size=2, max_size=5))
     def test_equal_closures_are_equal_values(self, numbers: list[int]) -> None:
         """Lambdas of one place are equal exactly if what they close over is."""
-        made = [fingerprint((lambda n: lambda x: x + n)(n)) for n in numbers]
+        made = [fingerprint(adder(n)) for n in numbers]
         assert len(set(made)) == len(set(numbers))
