@@ -57,7 +57,8 @@ ARRAYS = {
 def same(one, other):
     assert type(one) is type(other)
     assert one.dtype == other.dtype
-    assert (one.dtype.isalignedstruct, one.dtype.metadata) == (other.dtype.isalignedstruct, other.dtype.metadata)
+    assert one.dtype.isalignedstruct == other.dtype.isalignedstruct
+    assert dict(one.dtype.metadata or {}) == dict(other.dtype.metadata or {})
     assert one.shape == other.shape
     assert one.flags.f_contiguous == other.flags.f_contiguous or not other.flags.forc
     if other.dtype.hasobject:
