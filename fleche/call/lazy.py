@@ -1,0 +1,193 @@
+"""Records and digests that know their store, and load when they are touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from fleche.call.records import DigestedCall, Metadata, Outcome, Version
+from fleche.digest import Digest
+from fleche.errors import ValueNotStored
+
+__all__ = ["CallSource", "Handle", "LazyArguments", "LazyCall"]
+
+
+class CallSource(Protocol):
+    """What a lazy call asks of its cache."""
+
+    def load_value(self, key: Digest | str, form: str | None = None) -> Any:
+        """Return a stored value."""
+
+    def open_result(self, record: DigestedCall) -> Any:
+        """Return the result of a record, in its own form."""
+
+    def draw(self, call: LazyCall) -> str:
+        """Return a record as HTML."""
+
+
+class Handle(Digest):
+    """A digest that knows its store: it stands for its value as an argument, and loads it on demand."""
+
+    _source: CallSource
+    origin: Digest | None
+    """The key of the call whose result this is, where that is known."""
+
+    @classmethod
+    def of(cls, text: Digest, source: CallSource, origin: Digest | None = None) -> Handle:
+        """Return a handle on a value of a store."""
+        handle = str.__new__(cls, text)
+        handle._source = source
+        handle.origin = origin
+        return handle
+
+    def load(self) -> Any:
+        """Return the value; each call returns a fresh one.
+
+        Raises:
+            ValueNotStored: The store no longer holds it.
+        """
+        return self._source.load_value(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Handle.of, (Digest(self), self._source, self.origin)
+
+
+class LazyArguments(Mapping[str, Any]):
+    """The arguments of a stored call by name; each is loaded when it is read."""
+
+    def __init__(self, record: DigestedCall, source: CallSource) -> None:
+        self._record = record
+        self._source = source
+
+    def __getitem__(self, name: str) -> Any:
+        record = self._record
+        if name in record.scalars:
+            return record.scalars[name]
+        digest = record.arguments[name]
+        try:
+            return self._source.load_value(digest)
+        except ValueNotStored as missing:
+            raise ValueNotStored(
+                f"argument {name!r} ({record.kinds.get(name) or 'a value'}, digest {digest[:12]}) of call {record.key[:12]} "
+                f"was not stored: it was larger than store_arguments, or was evicted; only its digest is known",
+                digest=str(digest),
+            ) from missing
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._record.arguments)
+
+    def __len__(self) -> int:
+        return len(self._record.arguments)
+
+    def __repr__(self) -> str:
+        return f"{{{', '.join(f'{name!r}: {text}' for name, text in labels(self._record).items())}}}"
+
+
+class LazyCall:
+    """A stored call: its record, with the values loaded when they are touched.
+
+    Args:
+        record: What the call storage keeps.
+        source: The cache that it came from.
+    """
+
+    __slots__ = ("_source", "key", "record")
+
+    def __init__(self, record: DigestedCall, source: CallSource) -> None:
+        self.record = record
+        self.key = record.key
+        self._source = source
+
+    @property
+    def module(self) -> str:
+        """Where the function was defined."""
+        return self.record.module
+
+    @property
+    def name(self) -> str:
+        """The function's qualified name."""
+        return self.record.name
+
+    @property
+    def version(self) -> Version:
+        """The version given to the decorator."""
+        return self.record.version
+
+    @property
+    def code(self) -> Digest | None:
+        """The fingerprint of the code that ran."""
+        return self.record.code
+
+    @property
+    def arguments(self) -> LazyArguments:
+        """The arguments by name, loaded when read."""
+        return LazyArguments(self.record, self._source)
+
+    @property
+    def metadata(self) -> Metadata:
+        """Namespaces of JSON values."""
+        return self.record.metadata
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the call ended."""
+        return self.record.outcome
+
+    @property
+    def at(self) -> datetime | None:
+        """When the body started, aware, in UTC."""
+        return self.record.at
+
+    @property
+    def walltime(self) -> float | None:
+        """How long the body took, in seconds, or None where that was not noted."""
+        return self.record.metadata.get("runtime", {}).get("walltime")
+
+    @property
+    def result(self) -> Any:
+        """What the call returned, loaded anew each time, in its own form.
+
+        Raises:
+            ValueNotStored: The value is gone.
+            Exception: What the body raised, where the call failed and its exception was kept.
+        """
+        return self._source.open_result(self.record)
+
+    def ref(self) -> Handle:
+        """Return a handle on the result, without loading it.
+
+        Raises:
+            ValueNotStored: There is no result.
+        """
+        if self.record.result is None:
+            raise ValueNotStored(f"call {self.key[:12]} has no result: its outcome is {self.outcome}", digest="")
+        return Handle.of(self.record.result, self._source, self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LazyCall) and other.record == self.record
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={text}" for name, text in labels(self.record).items())
+        ending = "" if self.outcome is Outcome.RESULT else f" [{self.outcome}]"
+        return f"<call {self.key[:8]} {self.name}({arguments}){ending}>"
+
+    def _repr_html_(self) -> str:
+        return self._source.draw(self)
+
+
+def labels(record: DigestedCall) -> dict[str, str]:
+    """Return each argument of a record as short text: scalars as they are, others by type and digest."""
+    return {
+        name: _short(repr(record.scalars[name]))
+        if name in record.scalars
+        else f"<{(record.kinds.get(name) or 'value').rpartition('.')[2]} {digest[:8]}>"
+        for name, digest in record.arguments.items()
+    }
+
+
+def _short(text: str, limit: int = 60) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

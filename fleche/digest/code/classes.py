@@ -1,0 +1,157 @@
+"""Classes: what of a class counts, without what Python generates from the rest."""
+
+from __future__ import annotations
+
+import enum
+import sys
+from collections.abc import Iterator
+from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
+from typing import Any
+
+from fleche.digest.code.frames import constant, text, word
+from fleche.digest.code.identity import home
+
+__all__ = ["attributes", "class_label"]
+
+_AUTOMATIC = frozenset(
+    {
+        "__dict__",
+        "__weakref__",
+        "__module__",
+        "__doc__",
+        "__qualname__",
+        "__firstlineno__",
+        "__static_attributes__",
+        "__annotations__",
+        "__annotate__",
+        "__annotate_func__",
+        "__annotations_cache__",
+        "__orig_bases__",
+        "__parameters__",
+        "__abstractmethods__",
+        "_abc_impl",
+        "__match_args__",
+        "__dataclass_fields__",
+        "__dataclass_params__",
+        "__attrs_attrs__",
+        "__attrs_own_setattr__",
+        "__replace__",
+        "_is_protocol",
+        "__protocol_attrs__",
+        "__non_callable_proto_members__",
+        "_is_runtime_protocol",
+        "__subclasshook__",
+        "__classdictcell__",
+        "__type_params__",
+    }
+)
+_NAMEDTUPLE = frozenset(
+    {
+        "_make",
+        "_replace",
+        "_asdict",
+        "__new__",
+        "__getnewargs__",
+        "__repr__",
+        "__slots__",
+        "_fields",
+        "_field_defaults",
+    }
+)
+_MAKERS = frozenset({"dataclasses", "reprlib", "enum", "collections", "typing", "attr._make", "attr"})
+_FLAGS = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
+_FIELD_FLAGS = ("init", "repr", "hash", "compare", "kw_only")
+
+
+def attributes(cls: type) -> Iterator[tuple[str, Any]]:
+    """Yield what counts of a class: its own attributes, the fields of a record, the members of an enumeration."""
+    members = getattr(cls, "__members__", {}) if isinstance(cls, enum.EnumMeta) else {}
+    is_tuple = issubclass(cls, tuple) and "_field_defaults" in cls.__dict__
+    for name, value in list(cls.__dict__.items()):
+        if name in _AUTOMATIC or name in members or isinstance(value, (GetSetDescriptorType, MemberDescriptorType)):
+            continue
+        if is_tuple and (name in _NAMEDTUPLE or name in cls.__dict__["_fields"]):
+            continue
+        if members and name.startswith("_") and not isinstance(value, (FunctionType, classmethod, staticmethod)):
+            continue
+        if name == "__hash__" and value is None:  # what a class with __eq__ gets
+            continue
+        if not _generated(value):
+            yield name, value
+    for name, member in list(members.items()):
+        yield f"member {name}", member._value_
+    if is_tuple:
+        for name, value in cls.__dict__["_field_defaults"].items():
+            yield f"field {name} default", value
+    yield from _field_values(cls)
+
+
+def _field_values(cls: type) -> Iterator[tuple[str, Any]]:
+    dataclasses = sys.modules.get("dataclasses")
+    for name, entry in cls.__dict__.get("__dataclass_fields__", {}).items():
+        for part in ("default", "default_factory"):
+            value = getattr(entry, part)
+            if dataclasses is None or value is not dataclasses.MISSING:
+                yield f"field {name} {part}", value
+        if entry.metadata:
+            yield f"field {name} metadata", dict(entry.metadata)
+    attr = sys.modules.get("attr")
+    for entry in cls.__dict__.get("__attrs_attrs__", ()):
+        for part in ("default", "validator", "converter", "on_setattr"):
+            value = getattr(entry, part, None)
+            if value is not None and value is not getattr(attr, "NOTHING", None):
+                yield f"field {entry.name} {part}", getattr(value, "factory", value)
+
+
+def class_label(cls: type) -> bytes:
+    """Return the encoding of a class itself: name, annotations, and what made it a record."""
+    parts = [text(cls.__name__)]
+    annotations = cls.__dict__.get("__annotations__", {})  # noqa: RUF063 - never evaluated, never inherited
+    parts.append(word(len(annotations)))
+    for name, annotation in annotations.items():
+        parts.append(text(name) + text(_annotation(annotation)))
+    params = cls.__dict__.get("__dataclass_params__")
+    parts.append(text(b"" if params is None else b"".join(constant(bool(getattr(params, flag))) for flag in _FLAGS)))
+    for name, entry in cls.__dict__.get("__dataclass_fields__", {}).items():
+        parts.append(text(name) + b"".join(constant(_flag(getattr(entry, flag))) for flag in _FIELD_FLAGS))
+    for entry in cls.__dict__.get("__attrs_attrs__", ()):
+        flags = ("init", "repr", "eq", "order", "hash", "kw_only")
+        parts.append(text(entry.name) + b"".join(constant(_flag(getattr(entry, flag, None))) for flag in flags))
+    return b"".join(parts)
+
+
+def _flag(value: Any) -> bool | None:
+    return value if value is None or isinstance(value, bool) else None
+
+
+def _annotation(annotation: Any) -> bytes:
+    """Return what an annotation says: names and arguments, not the classes behind them."""
+    if isinstance(annotation, str):
+        return b"s" + text(annotation)
+    if annotation is None or annotation is ... or type(annotation) in (bool, int, bytes):
+        return b"k" + constant(annotation)
+    origin, arguments = getattr(annotation, "__origin__", None), getattr(annotation, "__args__", None)
+    if isinstance(arguments, tuple) and not isinstance(annotation, type):
+        head = _annotation(origin) if origin is not None else text(type(annotation).__qualname__)
+        return b"g" + text(head) + word(len(arguments)) + b"".join(text(_annotation(part)) for part in arguments)
+    if isinstance(annotation, (list, tuple)):
+        return b"l" + word(len(annotation)) + b"".join(text(_annotation(part)) for part in annotation)
+    kind = annotation if isinstance(annotation, type) else type(annotation)
+    name = getattr(annotation, "__qualname__", None) or getattr(annotation, "__name__", None)
+    forward = getattr(annotation, "__forward_arg__", None)
+    return (
+        b"n"
+        + text(str(getattr(annotation, "__module__", kind.__module__)))
+        + text(str(forward or name or kind.__qualname__))
+    )
+
+
+def _generated(value: Any) -> bool:
+    """Whether a method was made by a class decorator or base of the standard library or attrs."""
+    inner = getattr(value, "__func__", value)
+    inner = getattr(inner, "__wrapped__", inner)
+    if not isinstance(inner, FunctionType):
+        return False
+    file = inner.__code__.co_filename
+    made = file == "<string>" and inner.__code__.co_name.startswith("__")
+    return made or file.startswith("<attrs generated") or home(inner) in _MAKERS

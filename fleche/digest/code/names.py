@@ -1,0 +1,334 @@
+"""Names: what a function reaches, rebinds and changes, read from its syntax tree or from its bytecode.
+
+A reached thing is a chain of names, such as ``("np", "linalg", "norm")``: a name that the function does not bind
+itself, and the attributes taken of it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+from fleche.digest.code.bytecode import nested
+
+__all__ = ["MUTATORS", "Chain", "Import", "Names", "names_of_code", "names_of_source"]
+
+Chain = tuple[str, ...]
+Import = tuple[int, str, str]
+"""How a local name was imported: level, module, and the name taken from it (or nothing)."""
+
+MUTATORS = frozenset(
+    {
+        "append",
+        "appendleft",
+        "extend",
+        "extendleft",
+        "insert",
+        "remove",
+        "pop",
+        "popleft",
+        "popitem",
+        "clear",
+        "update",
+        "setdefault",
+        "add",
+        "discard",
+        "sort",
+        "reverse",
+        "rotate",
+        "subtract",
+        "move_to_end",
+        "intersection_update",
+        "difference_update",
+        "symmetric_difference_update",
+        "__setitem__",
+        "__delitem__",
+    }
+)
+"""Methods by which a container visibly changes."""
+
+
+@dataclass(slots=True)
+class Names:
+    """What one function does with names that it does not own.
+
+    Attributes:
+        reached: Chains that are read.
+        rebound: Chains whose last name is bound anew, changed in place by an operator, or deleted.
+        changed: Chains whose object is changed in place, through an item.
+        called: Chains of which a method is called that changes a container in place.
+        parameters: Names of its own that it changes in place; a default of theirs is then state.
+        touched: Attribute names through which any object is changed in place (``self.seen.append``).
+        imports: Names that the function imports, and from where.
+    """
+
+    reached: set[Chain] = field(default_factory=set)
+    rebound: set[Chain] = field(default_factory=set)
+    changed: set[Chain] = field(default_factory=set)
+    called: set[Chain] = field(default_factory=set)
+    parameters: set[str] = field(default_factory=set)
+    touched: set[str] = field(default_factory=set)
+    imports: dict[str, Import] = field(default_factory=dict)
+
+    def imported(self, name: str, level: int, module: str, taken: str) -> None:
+        """Note an import inside the function."""
+        self.imports[name] = (level, module, taken)
+
+
+def names_of_source(node: Any) -> Names:
+    """Return what a function definition or lambda reaches, defaults, decorators and annotations excepted."""
+    reader = _Reader()
+    reader.function(node, frozenset(), outermost=True)
+    return reader.names
+
+
+class _Reader:
+    """Reads one function. ``own`` is the names that the scopes so far bind."""
+
+    def __init__(self) -> None:
+        self.names = Names()
+
+    def function(self, node: Any, own: frozenset[str], *, outermost: bool = False) -> None:
+        body = node.body if isinstance(node.body, list) else [node.body]
+        bound = _Bound(body)
+        parameters = node.args
+        every = [*parameters.posonlyargs, *parameters.args, *parameters.kwonlyargs, parameters.vararg, parameters.kwarg]
+        inside = (own | bound.names | {a.arg for a in every if a is not None}) - bound.elsewhere
+        self.names.imports.update(bound.imports)
+        inside -= self.names.imports.keys()
+        if not outermost:
+            self._all(getattr(node, "decorator_list", []), own)
+            self._all([*parameters.defaults, *(d for d in parameters.kw_defaults if d is not None)], own)
+        self._all(body, inside)
+
+    def _all(self, nodes: list[Any], own: frozenset[str]) -> None:
+        for node in nodes:
+            self._visit(node, own)
+
+    def _visit(self, node: ast.AST, own: frozenset[str]) -> None:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            self._store((node.name,), own)
+            self.function(node, own)
+        elif isinstance(node, ast.Lambda):
+            self.function(node, own)
+        elif isinstance(node, ast.ClassDef):
+            self._class(node, own)
+        elif isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
+            targets = _Bound([generator.target for generator in node.generators])
+            self._children(node, own | targets.names)
+        elif isinstance(node, (ast.Name, ast.Attribute)):
+            self._chain(node, own)
+        elif isinstance(node, ast.Subscript):
+            self._subscript(node, own)
+        elif isinstance(node, ast.AnnAssign):
+            self._all([part for part in (node.target, node.value) if part is not None], own)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
+            self._changes(node.func.value, own, self.names.called)
+            self._children(node, own)
+        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and node.target.id in own:
+            self.names.parameters.add(node.target.id)
+            self._children(node, own)
+        else:
+            self._children(node, own)
+
+    def _children(self, node: ast.AST, own: frozenset[str]) -> None:
+        for child in ast.iter_child_nodes(node):
+            self._visit(child, own)
+
+    def _class(self, node: ast.ClassDef, own: frozenset[str]) -> None:
+        self._store((node.name,), own)
+        self._all([*node.decorator_list, *node.bases, *(keyword.value for keyword in node.keywords)], own)
+        bound = _Bound(node.body)
+        inside = (own | bound.names) - bound.elsewhere
+        for child in node.body:  # methods do not see the names of the class body
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                self._all([*child.decorator_list, *child.args.defaults], inside)
+                self.function(child, own, outermost=True)
+            else:
+                self._visit(child, inside)
+
+    def _chain(self, node: ast.Name | ast.Attribute, own: frozenset[str]) -> None:
+        chain = _chain(node)
+        if chain is None:
+            assert isinstance(node, ast.Attribute)
+            self._visit(node.value, own)
+        elif isinstance(node.ctx, ast.Load):
+            if chain[0] not in own:
+                self.names.reached.add(chain)
+        else:
+            self._store(chain, own)
+
+    def _store(self, chain: Chain, own: frozenset[str]) -> None:
+        if chain[0] not in own and not (len(chain) == 1 and chain[0] in self.names.imports):
+            self.names.rebound.add(chain)
+
+    def _subscript(self, node: ast.Subscript, own: frozenset[str]) -> None:
+        if not isinstance(node.ctx, ast.Load):
+            self._changes(node.value, own, self.names.changed)
+        self._children(node, own)
+
+    def _changes(self, target: ast.expr, own: frozenset[str], into: set[Chain]) -> None:
+        while isinstance(target, ast.Subscript):  # TABLE[a][b] = c changes what TABLE holds
+            target = target.value
+        chain = _chain(target)
+        if chain is not None and chain[0] not in own:
+            into.add(chain)
+        elif chain is not None:
+            self.names.parameters.add(chain[0])
+        if isinstance(target, ast.Attribute):
+            self.names.touched.add(target.attr)
+
+
+def _chain(node: ast.AST) -> Chain | None:
+    attributes: list[str] = []
+    while isinstance(node, ast.Attribute):
+        attributes.append(node.attr)
+        node = node.value
+    return (node.id, *reversed(attributes)) if isinstance(node, ast.Name) else None
+
+
+class _Bound(ast.NodeVisitor):
+    """The names that the statements of one scope bind, and those that they declare to live elsewhere."""
+
+    def __init__(self, nodes: list[Any]) -> None:
+        self.names: set[str] = set()
+        self.elsewhere: set[str] = set()
+        self.imports: dict[str, Import] = {}
+        for node in nodes:
+            self.visit(node)
+        self.names -= self.elsewhere
+
+    def visit(self, node: ast.AST) -> None:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            self.names.add(node.name)
+        elif isinstance(node, ast.Lambda):
+            return
+        elif isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
+            self.names.update(walrus.target.id for walrus in ast.walk(node) if isinstance(walrus, ast.NamedExpr))
+        elif isinstance(node, ast.Name):
+            if not isinstance(node.ctx, ast.Load):
+                self.names.add(node.id)
+        elif isinstance(node, (ast.Global, ast.Nonlocal)):
+            self.elsewhere.update(node.names)
+        else:
+            self._others(node)
+            self.generic_visit(node)
+
+    def _others(self, node: ast.AST) -> None:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                name = alias.asname or alias.name.partition(".")[0]
+                self.imports[name] = (0, alias.name if alias.asname else name, "")
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                self.imports[alias.asname or alias.name] = (node.level, node.module or "", alias.name)
+        elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
+            self.names.add(node.name)
+        elif isinstance(node, ast.MatchMapping) and node.rest:
+            self.names.add(node.rest)
+
+
+def names_of_code(code: CodeType) -> Names:
+    """Return what a code object reaches, as far as its instructions show."""
+    names = Names()
+    _read_code(code, frozenset(code.co_freevars), names)
+    return names
+
+
+def _read_code(code: CodeType, free: frozenset[str], names: Names) -> None:
+    import dis
+
+    steps = [step for step in dis.get_instructions(code) if step.opname not in _SILENT]
+    _read_imports(steps, names)
+    outside = {"LOAD_DEREF", "LOAD_CLASSDEREF", "STORE_DEREF", "DELETE_DEREF", "LOAD_FROM_DICT_OR_DEREF"}
+    for at, step in enumerate(steps):
+        name = step.argval
+        mine = step.opname in _GLOBAL or (step.opname in outside and name in free)
+        if step.opname.startswith(("STORE_", "DELETE_")):
+            if mine:
+                names.rebound.add((name,))
+            elif step.opname in ("STORE_ATTR", "DELETE_ATTR"):
+                owner = _chain_before(steps, at, free, names)
+                if owner:
+                    names.rebound.add((*owner, name))
+            elif step.opname in ("STORE_SUBSCR", "DELETE_SUBSCR"):
+                _changed(names.changed, _container_before(steps, at, free, names))
+        elif mine or (step.opname in _FAST and name in names.imports):
+            names.reached.add(_chain_after(steps, at))
+        elif step.opname in _ATTRIBUTE and name in MUTATORS:
+            _changed(names.called, _chain_before(steps, at, free, names))
+            if at and steps[at - 1].opname in _ATTRIBUTE:
+                names.touched.add(steps[at - 1].argval)
+    for inner in nested(code):
+        _read_code(inner, free & frozenset(inner.co_freevars), names)
+
+
+_SILENT = frozenset({"CACHE", "RESUME", "NOP", "EXTENDED_ARG", "PRECALL", "PUSH_NULL", "COPY_FREE_VARS"})
+_GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"})
+_ATTRIBUTE = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+_FAST = frozenset({"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_DEREF"})
+_LOADS = _GLOBAL | _FAST | {"LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"}
+
+
+def _changed(into: set[Chain], chain: Chain | None) -> None:
+    if chain:
+        into.add(chain)
+
+
+def _chain_after(steps: list[Any], at: int) -> Chain:
+    chain = [steps[at].argval]
+    for step in steps[at + 1 :]:
+        if step.opname not in _ATTRIBUTE:
+            break
+        chain.append(step.argval)
+    return tuple(chain)
+
+
+def _chain_before(steps: list[Any], at: int, free: frozenset[str], names: Names) -> Chain | None:
+    """Return the chain that ends just before an instruction, if it starts at a name from outside."""
+    attributes: list[str] = []
+    for step in _backwards(steps, at):
+        if step.opname in _ATTRIBUTE:
+            attributes.append(step.argval)
+            continue
+        outside = step.opname in _GLOBAL or step.argval in free or step.argval in names.imports
+        if step.opname in _FAST and not outside:
+            names.parameters.add(step.argval)
+        return (step.argval, *reversed(attributes)) if step.opname in _LOADS and outside else None
+    return None
+
+
+def _container_before(steps: list[Any], at: int, free: frozenset[str], names: Names) -> Chain | None:
+    """Return the chain whose item an instruction stores: the one below the key on the stack."""
+    import dis
+
+    depth = 0
+    for index in range(at - 1, -1, -1):
+        step = steps[index]
+        depth += dis.stack_effect(step.opcode, step.arg, jump=False)
+        if depth == 1:
+            return _chain_before(steps, index, free, names)
+    return None
+
+
+def _backwards(steps: list[Any], at: int) -> Iterator[Any]:
+    return (steps[index] for index in range(at - 1, -1, -1))
+
+
+def _read_imports(steps: list[Any], names: Names) -> None:
+    module: Import | None = None
+    taken = ""
+    for at, step in enumerate(steps):
+        if step.opname == "IMPORT_NAME":
+            level = steps[at - 2].argval if at > 1 and isinstance(steps[at - 2].argval, int) else 0
+            module, taken = (level, step.argval, ""), ""
+        elif step.opname == "IMPORT_FROM":
+            taken = step.argval
+        elif module is not None and step.opname in ("STORE_FAST", "STORE_DEREF"):
+            whole = taken or "." not in module[1] or step.argval != module[1].partition(".")[0]
+            names.imported(step.argval, module[0], module[1] if whole else step.argval, taken)
+        elif step.opname == "POP_TOP":
+            module = None

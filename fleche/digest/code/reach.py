@@ -1,0 +1,561 @@
+"""The walk over code: from a function or class to everything that it reaches by name, with the rules of what counts."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import importlib
+import importlib.util
+import sys
+import types
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from fleche.digest.code.bytecode import MAGIC, encode_code
+from fleche.digest.code.classes import attributes, class_label
+from fleche.digest.code.frames import MISSING, text
+from fleche.digest.code.graph import Node
+from fleche.digest.code.identity import MAIN, function_identity, home
+from fleche.digest.code.names import Chain, Names, names_of_code, names_of_source
+from fleche.digest.code.normal import normalise
+from fleche.digest.code.scope import Scope
+from fleche.digest.code.sources import Source, Sources
+from fleche.digest.code.values import (
+    Cut,
+    Open,
+    classes_in,
+    holds_code,
+    is_container,
+    is_immutable,
+    is_opaque,
+    is_small,
+    views,
+)
+from fleche.digest.text import Digest
+
+__all__ = ["Analysis", "Seen", "Walker", "is_ours"]
+
+_BY_NAME = frozenset(
+    {
+        "__file__",
+        "__path__",
+        "__spec__",
+        "__loader__",
+        "__builtins__",
+        "__cached__",
+        "__doc__",
+        "__package__",
+    }
+)
+_FUNCTION_TYPES = (types.BuiltinFunctionType, types.MethodWrapperType, types.WrapperDescriptorType)
+_DESCRIPTOR_TYPES = (types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType)
+
+
+def is_ours(value: Any) -> bool:
+    """Whether a value is of this library: what a decorator of ours is, or what it made."""
+    for name in (getattr(value, "__module__", None), getattr(type(value), "__module__", None)):
+        if isinstance(name, str) and (name == "fleche" or name.startswith("fleche.")):
+            return True
+    return isinstance(value, ModuleType) and value.__name__.partition(".")[0] == "fleche"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is known of one code object: its encoding, how that was found, and the names in it."""
+
+    label: bytes
+    how: str
+    names: Names
+    source: Source | None
+
+
+class Analysis:
+    """What a process knows of code objects. Thread-safe: at worst one is analysed twice."""
+
+    LIMIT = 20_000
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._parts: dict[tuple[int, int], tuple[CodeType, dict[str, Any], Part]] = {}
+
+    def of(self, function: FunctionType) -> Part:
+        """Return the encoding and the names of a function's code."""
+        code, space = function.__code__, function.__globals__
+        key = (id(code), id(space))
+        known = self._parts.get(key)
+        if known is None:
+            if len(self._parts) >= self.LIMIT:
+                self._parts.clear()
+            known = self._parts[key] = (code, space, self._part(code, space))
+        return known[2]
+
+    def _part(self, code: CodeType, space: dict[str, Any]) -> Part:
+        source = self._sources.find(code, space)
+        if source is None:
+            return Part(b"B" + text(MAGIC) + encode_code(code), "bytecode", names_of_code(code), None)
+        kept = [d for d in getattr(source.node, "decorator_list", []) if not _is_our_decorator(d, space)]
+        label = b"S" + normalise(source.node, owner=source.owner, decorators=kept)
+        return Part(label, "source", names_of_source(source.node), source)
+
+
+def _is_our_decorator(expression: Any, space: dict[str, Any]) -> bool:
+    names: list[str] = []
+    while not hasattr(expression, "id"):
+        names.append(getattr(expression, "attr", ""))
+        expression = getattr(expression, "func", None) or getattr(expression, "value", None)
+        if expression is None:
+            return False
+    value = space.get(expression.id, MISSING)
+    for name in reversed([name for name in names if name]):
+        if is_ours(value):
+            break
+        value = vars(value).get(name, MISSING) if isinstance(value, ModuleType) else MISSING
+    if isinstance(value, functools.partial):
+        value = value.func
+    return value is not MISSING and is_ours(value)
+
+
+class Seen:
+    """What a walk read, and must find again for its result to hold.
+
+    Attributes:
+        names: Namespace, name and the object that was bound to it.
+        functions: Functions with their code and defaults.
+        cells: Closure cells with their contents.
+        sizes: Containers with their lengths.
+        items: Containers, or views of them, with the objects that they hold.
+        values: Small mutable values with their digests.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[int, str], tuple[Any, str, Any]] = {}
+        self.functions: dict[int, tuple[FunctionType, Any, Any, Any]] = {}
+        self.cells: dict[int, tuple[Any, Any]] = {}
+        self.sizes: dict[int, tuple[Any, int]] = {}
+        self.items: list[tuple[Any, tuple[Any, ...]]] = []
+        self.values: dict[int, tuple[Any, Digest | None]] = {}
+
+    @property
+    def names(self) -> tuple[tuple[Any, str, Any], ...]:
+        """Namespace, name and the object that was bound to it."""
+        return tuple(self._names.values())
+
+    def name(self, space: Any, name: Any) -> Any:
+        """Read a name, once: what was read is what is checked."""
+        key = (id(space), name)
+        known = self._names.get(key)
+        if known is None:
+            known = self._names[key] = (space, name, space.get(name, MISSING))
+        return known[2]
+
+    def cell(self, cell: Any) -> Any:
+        """Read a closure cell."""
+        known = self.cells.get(id(cell))
+        if known is None:
+            known = self.cells[id(cell)] = (cell, contents(cell))
+        return known[1]
+
+
+def contents(cell: Any) -> Any:
+    """Return what a closure cell holds, or MISSING."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return MISSING
+
+
+class Walker:
+    """One walk: builds the graph of what a root reaches.
+
+    Args:
+        scope: Which modules are walked.
+        deep: Whether names in globals are followed; otherwise only closures and defaults are.
+        analysis: What is known of code objects.
+        open_values: The values that this thread is digesting.
+    """
+
+    def __init__(self, scope: Scope, deep: bool, analysis: Analysis, open_values: Open) -> None:
+        self._scope, self._deep, self._analysis, self._open = scope, deep, analysis, open_values
+        self._state: set[tuple[int, str]] = set()  # names that are rebound, by namespace
+        self._changed: set[int] = set()  # objects and cells that are changed in place
+        self._touched: set[str] = set()  # attributes through which methods change things
+        self._kept: list[Any] = []  # keeps the objects behind the identities above alive
+        self.seen = Seen()
+        self._nodes: dict[int, Node] = {}
+        self._todo: deque[Callable[[], None]] = deque()
+
+    def walk(self, root: Any) -> Node:
+        """Return the graph of a root. Code that is found to change a name makes a second pass, which knows it."""
+        while True:
+            before = len(self._state), len(self._changed), len(self._touched)
+            self.seen, self._nodes = Seen(), {}
+            node = self._root(root)
+            while self._todo:
+                self._todo.popleft()()
+            if before == (len(self._state), len(self._changed), len(self._touched)):
+                return node
+
+    def _root(self, root: Any) -> Node:
+        if isinstance(root, FunctionType):
+            return self._function(root, walked=True)
+        if isinstance(root, type):
+            return self._class(root, walked=True)
+        return self._value(root)
+
+    # Functions
+
+    def _function(self, function: FunctionType, *, walked: bool | None = None) -> Node:
+        known = self._nodes.get(id(function))
+        if known is not None:
+            return known
+        if walked is None:
+            walked = self._scope.covers(home(function))
+        closed = function.__closure__
+        name = ".".join(function_identity(function))
+        if not walked and not closed:
+            return self._named("function", (home(function), function.__code__.co_qualname), name)
+        self._kept.append(function)
+        seen = (function, function.__code__, function.__defaults__, function.__kwdefaults__)
+        self.seen.functions[id(function)] = seen
+        if walked:
+            part = self._analysis.of(function)
+            label, how, source = part.label, part.how, part.source.text if part.source else None
+        else:  # a wrapper of another package: what it wraps counts, its own code by name
+            part = Part(b"", "by name", names_of_code(function.__code__), None)
+            label, how, source = text(home(function)) + text(function.__code__.co_qualname), "by name", None
+        node = self._nodes[id(function)] = Node("function", name, label, how, source=source)
+        self._todo.append(lambda: self._expand_function(node, function, part.names, follow=walked and self._deep))
+        return node
+
+    def _expand_function(self, node: Node, function: FunctionType, names: Names, *, follow: bool) -> None:
+        self._note_state(function, names)
+        code = function.__code__
+        parameters = code.co_varnames[: code.co_argcount]
+        defaults = function.__defaults__ or ()
+        for name, value in zip(parameters[len(parameters) - len(defaults) :], defaults, strict=True):
+            node.edges[f"default {name}"] = self._default(name, value, names)
+        for name in list(function.__kwdefaults__ or ()):
+            value = self.seen.name(function.__kwdefaults__, name)
+            node.edges[f"default {name}"] = self._default(name, value, names)
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            node.edges[f"closure {name}"] = self._cell(name, cell)
+        for chain in names.reached:
+            if chain[0] in code.co_freevars:
+                if len(chain) > 1 and follow:
+                    self._attribute_of_cell(node, function, chain)
+            elif follow:
+                node.edges[f"global {'.'.join(chain)}"] = self._reached(function, names, chain)
+        if follow:
+            for name in names.imports.keys() - {chain[0] for chain in names.reached}:
+                node.edges[f"global {name}"] = self._reached(function, names, (name,))
+
+    def _default(self, name: str, value: Any, names: Names) -> Node:
+        if name in names.parameters and not is_immutable(value):
+            return _state(name)
+        return self._value(value, name)
+
+    def _cell(self, name: str, cell: Any) -> Node:
+        value = self.seen.cell(cell)
+        if id(cell) in self._changed:
+            del self.seen.cells[id(cell)]
+            return _state(name)  # what it holds changes from call to call
+        return self._value(value, name)
+
+    def _attribute_of_cell(self, node: Node, function: FunctionType, chain: Chain) -> None:
+        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        value = self.seen.cell(cells[chain[0]])
+        if isinstance(value, (ModuleType, FunctionType)):
+            node.edges[f"closure {'.'.join(chain)}"] = self._attribute(value, chain, 1)
+
+    # Names
+
+    def _reached(self, function: FunctionType, names: Names, chain: Chain) -> Node:
+        if chain[0] in names.imports:
+            return self._imported(function, names.imports[chain[0]], chain)
+        space = function.__globals__
+        if chain[0] in _BY_NAME:
+            return self._named("module", (chain[0],), chain[0])
+        if chain == ("__name__",):
+            module = function_identity(function)[0] if home(function) in (MAIN, "__mp_main__") else home(function)
+            return Node("constant", "__name__", text(module), "by value")
+        value = self._read(space, chain[0])
+        if value is MISSING:
+            found = getattr(builtins, chain[0], MISSING)
+            kind = "unbound" if found is MISSING else "builtin"
+            return self._named(kind, (chain[0],), chain[0])
+        if isinstance(value, Node):
+            return value
+        return self._attribute(value, chain, 1)
+
+    def _read(self, space: dict[str, Any], name: str) -> Any:
+        if (id(space), name) in self._state:
+            return _state(name)
+        return self.seen.name(space, name)
+
+    def _attribute(self, value: Any, chain: Chain, at: int) -> Node:
+        """Follow the rest of a chain as long as it leads through modules."""
+        name = ".".join(chain)
+        while isinstance(value, ModuleType) and at < len(chain):
+            if not self._scope.covers(value.__name__):
+                return self._named("module", (value.__name__, *chain[at:]), name)
+            found = self._read(vars(value), chain[at])
+            if isinstance(found, Node):
+                return found
+            if found is MISSING:
+                found = getattr(value, chain[at], MISSING)
+            if found is MISSING:
+                return self._named("unbound", (value.__name__, *chain[at:]), name)
+            value, at = found, at + 1
+        if isinstance(value, FunctionType) and at < len(chain) and chain[at] in vars(value):
+            found = self._read(vars(value), chain[at])
+            extra = found if isinstance(found, Node) else self._value(found, name)
+            return Node("attribute", name, b"", "by name", {"function": self._value(value, name), "value": extra})
+        return self._value(value, name)
+
+    def _imported(self, function: FunctionType, origin: tuple[int, str, str], chain: Chain) -> Node:
+        level, module, taken = origin
+        space = function.__globals__
+        module_name = home(function)
+        package = space.get("__package__") or (module_name if "__path__" in space else module_name.rpartition(".")[0])
+        try:
+            module = importlib.util.resolve_name("." * level + module, package) if level else module
+        except (ImportError, ValueError):
+            return self._named("unbound", (module, taken), ".".join(chain))
+        rest = ((taken,) if taken else ()) + chain[1:]
+        if not self._scope.covers(module):
+            return self._named("module", (module, *rest), ".".join(chain))
+        loaded = _import(module)
+        if loaded is None:
+            return self._named("unbound", (module, *rest), ".".join(chain))
+        if taken and taken not in vars(loaded):
+            _import(f"{module}.{taken}")
+        return self._attribute(loaded, (module, *rest), 1)
+
+    # State
+
+    def _note_state(self, function: FunctionType, names: Names) -> None:
+        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        space = function.__globals__
+        for chain in names.rebound:
+            if len(chain) == 1:
+                if chain[0] in cells:
+                    self._changed.add(id(cells[chain[0]]))
+                else:
+                    self._state.add((id(space), chain[0]))
+                continue
+            owner = self._quiet(cells, space, chain[:-1])
+            if isinstance(owner, (ModuleType, FunctionType)):
+                self._state.add((id(vars(owner)), chain[-1]))
+            elif isinstance(owner, type):
+                self._state.add((id(owner), chain[-1]))
+            else:
+                self._mark(owner)
+        for chain in names.changed:
+            self._mark(self._quiet(cells, space, chain))
+        for chain in names.called:
+            found = self._quiet(cells, space, chain)
+            if is_container(found):
+                self._mark(found)
+        if self._scope.covers(home(function)):
+            self._touched |= names.touched
+
+    def _mark(self, value: Any) -> None:
+        if value is MISSING or is_immutable(value) or isinstance(value, (type, FunctionType)):
+            return
+        self._changed.add(id(value))
+        self._kept.append(value)
+
+    def _quiet(self, cells: dict[str, Any], space: dict[str, Any], chain: Chain) -> Any:
+        """Return the object of a chain without running any code of its owner, or MISSING."""
+        value = contents(cells[chain[0]]) if chain[0] in cells else space.get(chain[0], MISSING)
+        for name in chain[1:]:
+            try:
+                attributes_ = vars(value)
+            except TypeError:
+                return MISSING
+            value = attributes_.get(name, MISSING)
+        return value
+
+    # Values
+
+    def _value(self, value: Any, name: str = "") -> Node:
+        if value is MISSING:
+            return self._named("unbound", (), name)
+        if id(value) in self._changed:
+            return self._with_class(_state(name), value)
+        known = self._nodes.get(id(value))
+        if known is not None:
+            return known
+        if isinstance(value, FunctionType):
+            return self._function(value)
+        if isinstance(value, type):
+            return self._class(value)
+        if isinstance(value, ModuleType):
+            return self._named("module", (value.__name__,), value.__name__)
+        if is_immutable(value) and not isinstance(value, (tuple, *_FUNCTION_TYPES)):
+            return self._digested(value, name, mutable=False)
+        parts = self._code_parts(value)
+        if parts is not None:
+            return self._composite(value, name, parts)
+        if isinstance(value, _FUNCTION_TYPES + _DESCRIPTOR_TYPES):
+            return self._builtin(value, name)
+        if holds_code(value):
+            return self._table(value, name)
+        return self._digested(value, name, mutable=not is_immutable(value))
+
+    def _code_parts(self, value: Any) -> dict[str, Any] | None:
+        """Return the parts of a value that is made of functions."""
+        if isinstance(value, types.MethodType):
+            return {"function": value.__func__, "self": value.__self__}
+        if isinstance(value, (staticmethod, classmethod)):
+            return {"function": value.__func__}
+        if isinstance(value, property):
+            return {"get": value.fget, "set": value.fset, "delete": value.fdel}
+        if isinstance(value, functools.cached_property):
+            return {"get": value.func}
+        if isinstance(value, (functools.partial, functools.partialmethod)):
+            return {"function": value.func, "args": tuple(value.args), "keywords": dict(value.keywords)}
+        wrapped = getattr(value, "__wrapped__", None) if callable(value) else None
+        return None if wrapped is None else {"function": wrapped}
+
+    def _composite(self, value: Any, name: str, parts: dict[str, Any]) -> Node:
+        if is_ours(value) and "function" in parts:  # a cached function counts as what it wraps
+            return self._value(parts["function"], name)
+        kind = type(value)
+        node = Node("wrapper", name or kind.__qualname__, text(kind.__module__) + text(kind.__qualname__), "by type")
+        self._nodes[id(value)] = node
+        self._kept.append(value)
+        self._todo.append(lambda: self._fill(node, parts))
+        return node
+
+    def _fill(self, node: Node, parts: dict[str, Any]) -> None:
+        for label, part in parts.items():
+            node.edges[label] = self._value(part, label)
+
+    def _builtin(self, value: Any, name: str) -> Node:
+        owner = getattr(value, "__self__", None)
+        if owner is None or isinstance(owner, (ModuleType, type)):
+            module = str(getattr(value, "__module__", None) or getattr(owner, "__module__", "") or "")
+            return self._named("builtin", (module, str(getattr(value, "__qualname__", name))), name)
+        label = text(str(value.__qualname__))
+        node = self._nodes[id(value)] = Node("wrapper", name, label, "by name")
+        self._kept.append(value)
+        self._todo.append(lambda: self._fill(node, {"self": owner}))
+        return node
+
+    def _table(self, value: Any, name: str) -> Node:
+        node = self._nodes[id(value)] = Node("table", name, text(type(value).__qualname__), "by value")
+        self._kept.append(value)
+        self._todo.append(lambda: self._expand_table(node, value))
+        return node
+
+    def _expand_table(self, node: Node, value: Any) -> None:
+        if isinstance(value, dict):
+            self.seen.sizes[id(value)] = (value, len(value))
+            for key in list(value):
+                label = self._digested(key, "", mutable=False)
+                node.edges[f"key {label.kind} {label.label.hex()}"] = self._value(self.seen.name(value, key), str(key))
+            return
+        if isinstance(value, list):
+            self.seen.items.append((value, tuple(value)))
+        for at, item in enumerate(tuple(value)):
+            node.edges[f"item {at:09}"] = self._value(item, str(at))
+
+    def _digested(self, value: Any, name: str, *, mutable: bool) -> Node:
+        if is_opaque(value):
+            return self._opaque(value, name)
+        small = mutable and is_small(value)
+        try:
+            found = self._open.digest(value)
+        except Cut as cut:
+            return Node("cycle", name, cut.encoding, "by distance")
+        except Exception:  # a value that has no digest, for whatever reason, never refuses the call
+            if small and type(value) not in (list, tuple, dict):
+                self._watch_value(value, None)
+            return self._opaque(value, name)
+        if small:
+            self._watch_value(value, found)
+        node = Node("constant", name, found.raw, "by value" if small or not mutable else "by binding")
+        return self._with_classes(node, value, everywhere=True)
+
+    def _watch_value(self, value: Any, found: Digest | None) -> None:
+        plain = views(value)
+        if plain is None:
+            self.seen.values[id(value)] = (value, found)
+        else:
+            self.seen.items.extend(plain)
+
+    def _opaque(self, value: Any, name: str) -> Node:
+        kind = type(value)
+        if kind in (list, tuple, dict):  # only that part of it counts by type which has no digest
+            return self._table(value, name)
+        node = Node("opaque", name, text(kind.__module__) + text(kind.__qualname__), "by type")
+        return self._with_classes(node, value, everywhere=False)
+
+    def _with_classes(self, node: Node, value: Any, *, everywhere: bool) -> Node:
+        """Add the classes of the objects in a value: their methods are code."""
+        if self._deep:
+            for qualname, cls in classes_in(value, self._scope.covers, everywhere=everywhere).items():
+                node.edges[f"class {qualname}"] = self._class(cls)
+        return node
+
+    def _with_class(self, node: Node, value: Any) -> Node:
+        """Add the class of an object whose content does not count: its methods do."""
+        cls = type(value)
+        if self._deep and self._scope.covers(cls.__module__):
+            node.edges["class"] = self._class(cls)
+        return node
+
+    # Classes
+
+    def _class(self, cls: type, *, walked: bool | None = None) -> Node:
+        known = self._nodes.get(id(cls))
+        if known is not None:
+            return known
+        module, qualname = function_identity(cls)
+        name = f"{module}.{qualname}"
+        if walked is None:
+            walked = "<locals>" in qualname or self._scope.covers(cls.__module__)
+        if not walked or not self._deep:
+            return self._named("class", (module, qualname), name)
+        node = self._nodes[id(cls)] = Node("class", name, class_label(cls), "by value")
+        self._kept.append(cls)
+        self._todo.append(lambda: self._expand_class(node, cls))
+        return node
+
+    def _expand_class(self, node: Node, cls: type) -> None:
+        space = cls.__dict__
+        self.seen.sizes[id(cls)] = (space, len(space))
+        if type(cls) is not type:
+            node.edges["metaclass"] = self._value(type(cls))
+        for at, base in enumerate(cls.__bases__):
+            node.edges[f"base {at:09}"] = self._value(base)
+        for name, found in attributes(cls):
+            value = self._class_value(cls, name, found)
+            node.edges[f"attribute {name}"] = value
+
+    def _class_value(self, cls: type, name: str, found: Any) -> Node:
+        if (id(cls), name) in self._state or (name in self._touched and is_container(found)):
+            return _state(name)
+        if name in cls.__dict__:
+            found = self.seen.name(cls.__dict__, name)
+        return self._value(found, name)
+
+    def _named(self, kind: str, label: tuple[str, ...], name: str) -> Node:
+        return Node(kind, name or kind, b"".join(map(text, label)), "by name")
+
+
+def _state(name: str) -> Node:
+    return Node("state", name, b"", "by name")
+
+
+def _import(module: str) -> ModuleType | None:
+    if module in sys.modules:
+        return sys.modules[module]
+    try:
+        return importlib.import_module(module)
+    except Exception:
+        return None

@@ -1,0 +1,92 @@
+"""Scope: which modules a fingerprint walks into, by their names, wherever they are installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fleche.digest.code.identity import MAIN, function_identity
+
+__all__ = ["Scope", "project_directory"]
+
+_MARKS = ("pyproject.toml", "fleche.toml", ".git")
+_INSTALLED = ("site-packages", "dist-packages")
+
+
+class Scope:
+    """The modules that one fingerprint walks.
+
+    Args:
+        packages: Top-level packages that are walked, with all that is in them.
+        directory: A project's directory: modules below it are walked too, unless they are installed packages or the
+            standard library; None for none.
+    """
+
+    def __init__(self, packages: Iterable[str], directory: Path | None = None) -> None:
+        self.packages = frozenset(packages)
+        self.directory = directory
+        self._known: dict[str, bool] = {}
+
+    @classmethod
+    def of(cls, root: Any, roots: Iterable[str] = ()) -> Scope:
+        """Return the scope of a function or class: its own top-level package, the roots, and for main the project."""
+        module = function_identity(root)[0]
+        if module == MAIN:
+            return cls(roots, project_directory())
+        return cls({module.partition(".")[0], *roots})
+
+    def covers(self, module: str) -> bool:
+        """Whether a module's code is walked; functions of other modules count by name alone."""
+        known = self._known.get(module)
+        if known is None:
+            known = self._known[module] = self._covers(module)
+        return known
+
+    def _covers(self, module: str) -> bool:
+        top = module.partition(".")[0]
+        if top in self.packages or top in (MAIN, "__mp_main__"):
+            return True
+        if any(module == root or module.startswith(f"{root}.") for root in self.packages):
+            return True
+        return self.directory is not None and not installed(top) and _below(_origin(top), self.directory)
+
+
+def project_directory() -> Path:
+    """Return the directory of the project that the main script or the notebook belongs to."""
+    script = getattr(sys.modules.get(MAIN), "__file__", None)
+    start = Path(script).absolute().parent if script else Path.cwd()
+    for directory in (start, *start.parents):
+        if any((directory / mark).exists() for mark in _MARKS):
+            return directory
+    return start
+
+
+def installed(top: str) -> bool:
+    """Whether a top-level package is of the standard library, or lies where packages are installed."""
+    if top in sys.stdlib_module_names or top in sys.builtin_module_names:
+        return True
+    origin = _origin(top)
+    return origin is None or any(part in _INSTALLED for part in Path(origin).parts)
+
+
+def _origin(top: str) -> str | None:
+    module: ModuleType | None = sys.modules.get(top)
+    try:
+        spec = None if module is not None else importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    origin = getattr(module, "__file__", None) if module is not None else getattr(spec, "origin", None)
+    if origin is None:
+        paths = getattr(module if module is not None else spec, "__path__", None)
+        paths = paths or getattr(spec, "submodule_search_locations", None)
+        origin = next(iter(paths), None) if paths else None
+    return None if origin is None else os.fspath(origin)
+
+
+def _below(origin: str | None, directory: Path) -> bool:
+    return origin is not None and Path(origin).absolute().is_relative_to(directory)

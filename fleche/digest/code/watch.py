@@ -1,0 +1,250 @@
+"""`CodeWatch`: the fingerprint of a function, kept current by a check that costs about a microsecond."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from operator import is_
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Literal
+
+from fleche.digest.code.frames import MISSING, text
+from fleche.digest.code.graph import CodeTree, Node, graph_digest, tree_of
+from fleche.digest.code.identity import MAIN, always_fingerprinted, function_identity
+from fleche.digest.text import Digest
+
+if TYPE_CHECKING:
+    from fleche.digest.code.reach import Analysis, Seen
+    from fleche.digest.code.values import Open
+
+__all__ = ["CodeWatch", "Mode", "class_fingerprint", "fingerprint"]
+
+Mode = Literal["deep", "own"]
+
+
+class CodeWatch:
+    """The fingerprint of a function: taken at the first call, checked cheaply at each later one.
+
+    Nothing is read when it is made. Thread-safe: threads that meet a change at once may each take the new fingerprint,
+    and take the same.
+
+    Args:
+        function: The function, unwrapped.
+        mode: ``"deep"``: with everything that it reaches by name. ``"own"``: with its closure and defaults only.
+        roots: Packages that are walked besides the function's own.
+        environment: Distributions whose installed versions count, such as ``("numpy",)``; ``"python"`` is the
+            interpreter's own.
+
+    >>> import json
+    >>> watch = CodeWatch(json.dumps)
+    >>> watch.current() == CodeWatch(json.dumps).current()
+    True
+    """
+
+    def __init__(
+        self,
+        function: Any,
+        *,
+        mode: Mode = "deep",
+        roots: tuple[str, ...] = (),
+        environment: tuple[str, ...] = (),
+    ) -> None:
+        if mode not in ("deep", "own"):
+            raise ValueError(f"mode is {mode!r}; it is 'deep' or 'own'")
+        self._function = function
+        self._mode = mode
+        self._roots = tuple(roots)
+        self._environment = tuple(environment)
+        _PROCESS.claim(function, roots)
+        self._last: Snapshot | None = None
+
+    def current(self) -> Digest:
+        """Return the fingerprint of the code as it stands now."""
+        last = self._last
+        if last is not None and last.holds():
+            return last.digest
+        return self._take().digest
+
+    def tree(self) -> CodeTree:
+        """Return what the fingerprint is made of, as it stands now; its digest is that of `current`."""
+        return tree_of(self.taken().root)
+
+    def taken(self) -> Snapshot:
+        """Return the fingerprint and what it rests on, as it stands now."""
+        last = self._last
+        return last if last is not None and last.holds() else self._take()
+
+    def _take(self) -> Snapshot:
+        from fleche.digest.code.scope import Scope
+
+        taken = _PROCESS.take(self._function, self._mode, Scope.of(self._function, self._roots), self._environment)
+        self._last = taken
+        return taken
+
+
+class Snapshot:
+    """One fingerprint, and what must still be so for it to hold."""
+
+    __slots__ = ("_cells", "_functions", "_items", "_names", "_sizes", "_values", "cut", "digest", "root")
+
+    def __init__(self, root: Node, seen: Seen, *, cut: bool) -> None:
+        self.root, self.digest, self.cut = root, graph_digest(root), cut
+        self._names = seen.names
+        self._functions = tuple(seen.functions.values())
+        self._cells = tuple(seen.cells.values())
+        self._sizes = tuple(seen.sizes.values())
+        self._items = tuple(seen.items)
+        self._values = tuple(seen.values.values())
+
+    def holds(self) -> bool:
+        """Whether everything that was read is still what it was."""
+        for space, name, expected in self._names:
+            if space.get(name, MISSING) is not expected:
+                return False
+        for function, code, defaults, keyword in self._functions:
+            if (
+                function.__code__ is not code
+                or function.__defaults__ is not defaults
+                or function.__kwdefaults__ is not keyword
+            ):
+                return False
+        for cell, expected in self._cells:
+            if not _cell_holds(cell, expected):
+                return False
+        return not (self._sizes or self._values or self._items) or self._contents_hold()
+
+    def _contents_hold(self) -> bool:
+        for container, size in self._sizes:
+            if len(container) != size:
+                return False
+        for items, expected in self._items:
+            if len(items) != len(expected) or not all(map(is_, items, expected)):
+                return False
+        return all(_PROCESS.digest_of(value) == expected for value, expected in self._values)
+
+
+def _cell_holds(cell: Any, expected: Any) -> bool:
+    try:
+        return cell.cell_contents is expected
+    except ValueError:
+        return expected is MISSING
+
+
+class _Process:
+    """What one process knows of code; made once, filled at the first fingerprint."""
+
+    KEPT = 4096  # how many functions and classes are remembered as values
+    DEPTH = 8  # fingerprints inside values inside fingerprints; deeper ones are taken without what they reach
+
+    def __init__(self) -> None:
+        self._analysis: Analysis | None = None
+        self._open: Open | None = None
+        self._kept: dict[tuple[int, str], tuple[Any, CodeWatch]] = {}
+        self._claimed: set[str] = set()
+
+    def _parts(self) -> tuple[Analysis, Open]:
+        if self._analysis is None or self._open is None:
+            from fleche.digest.code.reach import Analysis
+            from fleche.digest.code.sources import Sources
+            from fleche.digest.code.values import Open
+
+            self._open = Open()
+            self._analysis = Analysis(Sources())
+        return self._analysis, self._open
+
+    def take(self, root: Any, mode: Mode, scope: Any, environment: Iterable[str]) -> Snapshot:
+        from fleche.digest.code.reach import Walker
+
+        analysis, open_values = self._parts()
+        base = len(open_values.ids)
+        walker = Walker(scope, mode == "deep" and base < self.DEPTH, analysis, open_values)
+        node = walker.walk(root)
+        for name in environment:
+            version = _version(name)
+            node.edges[f"environment {name}"] = Node("environment", name, text(version or ""), "by version")
+        return Snapshot(node, walker.seen, cut=open_values.lowest < base)
+
+    def digest_of(self, value: Any) -> Digest | None:
+        from fleche.digest.code.values import Cut
+
+        try:
+            return self._parts()[1].digest(value)
+        except Cut:
+            return None
+        except Exception:  # what has no digest counts by its type
+            return None
+
+    def claim(self, function: Any, roots: Iterable[str]) -> None:
+        """Note that a package uses fleche: its functions count by their code, as values too, wherever it lies."""
+        self._claimed.add(function_identity(function)[0].partition(".")[0])
+        self._claimed.update(roots)
+
+    def fingerprint(self, value: Any, mode: Mode) -> Digest:
+        from fleche.digest.code.scope import installed
+
+        module, name = function_identity(value)
+        top = module.partition(".")[0]
+        if top != MAIN and top not in self._claimed and installed(top):
+            if not always_fingerprinted(value):
+                return graph_digest(Node("function", name, text(module) + text(name), "by name"))
+            mode = "own"
+        return self._watched(value, mode)
+
+    def _watched(self, value: Any, mode: Mode) -> Digest:
+        key = (id(value), mode)
+        known = self._kept.get(key)
+        if known is not None and known[0]() is value:
+            return known[1].current()
+        watch = CodeWatch(value, mode=mode)
+        taken = watch.taken()
+        if not taken.cut and isinstance(value, (FunctionType, type)):
+            if len(self._kept) > self.KEPT:
+                self._kept.clear()
+            self._kept[key] = (weakref.ref(value), watch)
+        return taken.digest
+
+
+_PROCESS = _Process()
+
+
+def _version(name: str) -> str | None:
+    if name == "python":
+        import platform
+
+        return platform.python_version()
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def fingerprint(obj: Any, mode: Mode = "deep") -> Digest:
+    """Return the fingerprint of a function, method, partial, class or builtin as a value.
+
+    A method's or partial's own part is its function's: receiver and arguments are values of their own.
+
+    Args:
+        obj: What to fingerprint.
+        mode: As for `CodeWatch`.
+    """
+    return _PROCESS.fingerprint(_bare(obj), mode)
+
+
+def class_fingerprint(cls: type) -> bytes:
+    """Return the raw fingerprint of a class, as the nodes of its instances carry it."""
+    return fingerprint(cls).raw
+
+
+def _bare(obj: Any) -> Any:
+    import functools
+    import types
+
+    while True:
+        if isinstance(obj, (types.MethodType, staticmethod, classmethod)):
+            obj = obj.__func__
+        elif isinstance(obj, functools.partial):
+            obj = obj.func
+        else:
+            return obj

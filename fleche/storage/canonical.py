@@ -1,0 +1,70 @@
+"""The canonical form of a record: what comes back from every store, so that all of them agree."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from fleche.call.records import DigestedCall
+from fleche.call.scalars import scalar_fits
+from fleche.digest import Digest
+from fleche.errors import SaveError
+from fleche.storage.base import check_key
+
+__all__ = ["canonical", "from_json", "to_json"]
+
+
+def canonical(call: DigestedCall) -> DigestedCall:
+    """Return a record as a store gives it back.
+
+    Times are in UTC, metadata is what JSON keeps of it, scalars are those that fit a row and belong to an argument,
+    and digests are plain digests (a handle's store is not part of a record).
+
+    Raises:
+        SaveError: Something in it is not a digest, or not a JSON value.
+    """
+    names = call.arguments
+    try:
+        return call.evolve(
+            code=_plain(call.code),
+            arguments={name: check_key(Digest(digest)) for name, digest in names.items()},
+            scalars={n: call.scalars[n] for n in names if n in call.scalars and scalar_fits(call.scalars[n])},
+            kinds={name: call.kinds[name] for name in names if name in call.kinds},
+            result=_plain(call.result),
+            form=None if call.form is None else bytes.fromhex(call.form).hex(),
+            metadata={space: from_json(to_json(entries)) for space, entries in call.metadata.items()},
+            at=_utc(call.at),
+            expires=_utc(call.expires),
+            parent=_plain(call.parent),
+            inputs=tuple(check_key(Digest(key)) for key in call.inputs),
+        )
+    except ValueError as error:
+        raise SaveError(f"the record of {call.module}.{call.name} cannot be stored: {error}") from error
+
+
+def to_json(entries: Mapping[str, Any]) -> str:
+    """Return the entries of one namespace as text, in ASCII.
+
+    Raises:
+        SaveError: One is not a JSON value.
+    """
+    try:
+        return json.dumps(dict(entries), separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SaveError(f"metadata must be JSON values: {error}") from error
+
+
+def from_json(text: str) -> Mapping[str, Any]:
+    """Return the entries of one namespace."""
+    entries: Mapping[str, Any] = json.loads(text)
+    return entries
+
+
+def _plain(key: Digest | None) -> Digest | None:
+    return None if key is None else check_key(Digest(key))
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC)

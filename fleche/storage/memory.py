@@ -1,0 +1,260 @@
+"""Values and calls in this process's memory: for tests and throw-away sessions, and the readable reference.
+
+Values are kept as envelopes, so that what is loaded is the caller's own, exactly as from a disk.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from fleche.call.records import DigestedCall, Outcome
+from fleche.clock import to_micros
+from fleche.digest import Digest, digest
+from fleche.errors import DamagedError, UnknownDigestError, UnreadableError
+from fleche.storage.base import (
+    CallMixin,
+    CodeRecord,
+    Hit,
+    Intent,
+    StorageBackend,
+    ValueMixin,
+    check_key,
+    in_order,
+)
+from fleche.storage.canonical import canonical
+from fleche.storage.envelope import Envelope
+from fleche.storage.leases import Lease, Leases
+from fleche.storage.leases_process import ProcessLeases
+from fleche.storage.loader import TRUSTED, Loader
+
+__all__ = ["CallMemory", "MemoryBackend", "MemoryStore", "ValueMemory"]
+
+
+class MemoryBackend(StorageBackend):
+    """A dict of whatever a face keeps: envelopes of values by form, or records.
+
+    It may be used by many threads. It refuses to be pickled: a copy in another process would not be this memory.
+
+    Args:
+        storage: The dict to keep things in, by key. Its content is the backend's own affair.
+    """
+
+    def __init__(self, storage: MutableMapping[Digest, Any] | None = None) -> None:
+        self.storage: MutableMapping[Digest, Any] = {} if storage is None else storage
+        self._lock = threading.RLock()
+
+    def put(self, value: Any, key: Digest) -> Digest:
+        """Keep a value's bytes under a key."""
+        self.storage[key] = (Envelope.pack(value).seal(),)
+        return key
+
+    def get(self, key: Digest) -> Any:
+        """Return a value, built anew."""
+        return self._at(key)[-1].load(TRUSTED)
+
+    def list(self) -> Iterable[Digest]:
+        """Return every key."""
+        with self._lock:
+            return [*self.storage]
+
+    def _evict(self, key: Digest) -> None:
+        self.storage.pop(key, None)
+
+    def _contains(self, key: Digest) -> bool:
+        return key in self.storage
+
+    def _at(self, key: Digest) -> Any:
+        try:
+            return self.storage[key]
+        except KeyError:
+            raise UnknownDigestError(f"{key} is not in this memory", digest=str(key)) from None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a memory storage cannot be pickled into another process: what is computed there would not be here. "
+            "Use a store in a directory, which all processes share."
+        )
+
+
+class ValueMemory(ValueMixin, MemoryBackend):
+    """Values in memory, in every form that was saved.
+
+    Args:
+        storage: The dict to keep them in.
+        remaining_depth: How many levels of containers are stored in parts; kept for existing code, not used yet.
+        store: The record store that this is a face of, if any.
+
+    >>> values = ValueMemory({})
+    >>> values.load(values.save([1, 2]))
+    [1, 2]
+    """
+
+    def __init__(
+        self,
+        storage: MutableMapping[Digest, Any] | None = None,
+        remaining_depth: int = 1,
+        *,
+        store: MemoryStore | None = None,
+    ) -> None:
+        super().__init__(storage)
+        self.remaining_depth = remaining_depth
+        self.store = store
+
+    def save(self, value: Any, key: Digest | None = None) -> Digest:
+        """Store a value under a key, or under its digest; see `ValueStorage.save`."""
+        if key is None:
+            key = digest(value)
+            if isinstance(value, Digest):
+                return key
+        self.put_envelope(key, Envelope.pack(value))
+        return key
+
+    def put_envelope(self, key: Digest, envelope: Envelope) -> None:
+        """Keep one form of a value beside the others; see `EnvelopeStorage.put_envelope`."""
+        check_key(key)
+        with self._operation_context(key, intent=Intent.WRITE), self._lock:
+            kept = self.storage.get(key, ())
+            if not kept or kept[-1].form != envelope.form:
+                others = tuple(other for other in kept if other.form != envelope.form)
+                self.storage[key] = (*others, envelope.seal())
+
+    def get_envelope(self, key: Digest, form: str | None = None) -> Envelope:
+        """Return a value's bytes in one form, or in any; see `EnvelopeStorage.get_envelope`."""
+        with self._operation_context(key, intent=Intent.READ):
+            kept: tuple[Envelope, ...] = self._at(key)
+            for envelope in reversed(kept):
+                if form in (None, envelope.form):
+                    return envelope
+            raise UnknownDigestError(f"{key} is not in this memory in the form {form}", digest=str(key))
+
+
+class CallMemory(CallMixin, MemoryBackend):
+    """Records in memory.
+
+    Args:
+        storage: The dict to keep them in.
+        store: The record store that this is a face of, if any.
+    """
+
+    def __init__(
+        self, storage: MutableMapping[Digest, Any] | None = None, *, store: MemoryStore | None = None
+    ) -> None:
+        super().__init__(storage)
+        self.store = store
+
+    def put(self, value: DigestedCall, key: Digest) -> Digest:
+        """Keep a record under a key."""
+        self.storage[key] = canonical(value)
+        return key
+
+    def get(self, key: Digest) -> DigestedCall:
+        """Return a record, which nobody can change."""
+        record: DigestedCall = self._at(key)
+        return record
+
+    def save(self, call: DigestedCall) -> Digest:
+        """File a record under its lookup key; see `CallStorage.save`."""
+        with self._lock:
+            return super().save(call)
+
+    def transform(self, func: Callable[[DigestedCall], DigestedCall] | None = None) -> None:
+        """Replace every record, all in one step; see `CallStorage.transform`."""
+        with self._lock:
+            changed = CallMemory({})
+            for record in in_order([*self.storage.values()]):
+                changed.save(record if func is None else func(record))
+            self.storage.clear()
+            self.storage.update(changed.storage)
+
+
+class MemoryStore:
+    """Values and calls in memory as one record store: the reference for all others.
+
+    It may be used by many threads, and refuses to be pickled.
+
+    >>> store = MemoryStore()
+    >>> store.values.load(store.values.save("kept"))
+    'kept'
+    """
+
+    def __init__(self) -> None:
+        self.values = ValueMemory({}, store=self)
+        self.calls = CallMemory({}, store=self)
+        self.code: dict[Digest, CodeRecord] = {}
+        self.leases: Leases = ProcessLeases()
+        self._loader: Loader = TRUSTED
+        self._lock = threading.RLock()
+
+    def lookup(self, key: Digest) -> Hit | None:
+        """Return what is known of a call; see `RecordStore.lookup`."""
+        call: DigestedCall | None = self.calls.storage.get(key)
+        if call is None:
+            return None
+        return Hit(
+            outcome=call.outcome,
+            at=None if call.at is None else to_micros(call.at),
+            expires=None if call.expires is None else to_micros(call.expires),
+            result=call.result,
+            form=call.form,
+            envelope=self._envelope(call),
+        )
+
+    def record(
+        self,
+        call: DigestedCall,
+        values: Mapping[Digest, Envelope],
+        lease: Lease | None = None,
+        *,
+        code: CodeRecord | None = None,
+    ) -> None:
+        """File a call with its values; see `RecordStore.record`."""
+        key = call.key
+        own = None if call.result is None else values.get(call.result)
+        call = canonical(call if own is None else call.evolve(form=own.form))
+        with self._lock:
+            old: DigestedCall | None = self.calls.storage.get(key)
+            if old is not None and lease is not None and lease.lost:
+                return
+            if old is not None and not call.replaces(old):
+                if old.result != call.result:
+                    return
+                if own is not None and old.outcome is call.outcome and self._envelope(old) is None:
+                    old = None
+            for name, envelope in values.items():
+                self.values.put_envelope(name, envelope)
+            if old is None or call.replaces(old):
+                self.calls.storage[key] = call
+                if code is not None:
+                    self.code.setdefault(code.digest, code)
+
+    def decode(self, digest: Digest, envelope: Envelope) -> Any:
+        """Return the value in an envelope; see `RecordStore.decode`."""
+        try:
+            return envelope.load(self._loader)
+        except UnreadableError:
+            raise
+        except DamagedError:
+            self.values.evict(digest)
+            raise
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to let go of."""
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return what the store is and holds, for people."""
+        return {"path": None, "format": None, "calls": self.calls.count(), "values": len(self.values.storage)}
+
+    def _envelope(self, call: DigestedCall) -> Envelope | None:
+        if call.result is not None:
+            with suppress(KeyError):
+                return self.values.get_envelope(call.result, call.form)
+        return None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a memory store cannot be pickled into another process: what is computed there would not be here. "
+            "Use a store in a directory, which all processes share."
+        )

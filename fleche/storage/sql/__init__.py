@@ -1,0 +1,1 @@
+"""Records and small values in an SQL database."""
