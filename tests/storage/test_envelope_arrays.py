@@ -100,6 +100,16 @@ def test_any_layout_comes_back(data):
         same(Envelope.parse(stored, place="x").load(loader), array)
 
 
+@LOADERS
+def test_read_only_stays_so(loader):
+    """An array that its call returned read-only comes back read-only, small or big, and only such a one."""
+    for array in (np.arange(3), np.arange(10_000), np.zeros(10_000, dtype="M8[s]")):
+        array.flags.writeable = False
+        loaded = Envelope.parse(Envelope.pack([array]).to_bytes(), place="x").load(loader)[0]
+        assert not loaded.flags.writeable
+        same(loaded, array)
+
+
 def test_sharing_is_kept():
     """One array twice in a value is one array twice in what is loaded."""
     array = np.arange(5000)
