@@ -93,7 +93,7 @@ dateutil.relativedelta: relativedelta
 pytz: _UTC _p
 pandas._libs.arrays: __pyx_unpickle_NDArrayBacked
 pandas._libs.internals: _unpickle_block
-pandas._libs.interval: Interval
+pandas._libs.interval: Interval __pyx_unpickle_IntervalMixin
 pandas._libs.missing: NA
 pandas._libs.tslibs.nattype: NaT __nat_unpickle _nat_unpickle
 pandas._libs.tslibs.offsets: {" ".join(_OFFSETS.split())}

@@ -57,7 +57,8 @@ ARRAYS = {
 def same(one, other):
     assert type(one) is type(other)
     assert one.dtype == other.dtype
-    assert (one.dtype.isalignedstruct, one.dtype.metadata) == (other.dtype.isalignedstruct, other.dtype.metadata)
+    assert one.dtype.isalignedstruct == other.dtype.isalignedstruct
+    assert dict(one.dtype.metadata or {}) == dict(other.dtype.metadata or {})
     assert one.shape == other.shape
     assert one.flags.f_contiguous == other.flags.f_contiguous or not other.flags.forc
     if other.dtype.hasobject:
@@ -97,6 +98,16 @@ def test_any_layout_comes_back(data):
     stored = Envelope.pack(array).to_bytes()
     for loader in (TRUSTED, SAFE):
         same(Envelope.parse(stored, place="x").load(loader), array)
+
+
+@LOADERS
+def test_read_only_stays_so(loader):
+    """An array that its call returned read-only comes back read-only, small or big, and only such a one."""
+    for array in (np.arange(3), np.arange(10_000), np.zeros(10_000, dtype="M8[s]")):
+        array.flags.writeable = False
+        loaded = Envelope.parse(Envelope.pack([array]).to_bytes(), place="x").load(loader)[0]
+        assert not loaded.flags.writeable
+        same(loaded, array)
 
 
 def test_sharing_is_kept():
