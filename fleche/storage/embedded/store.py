@@ -17,7 +17,7 @@ from fleche.storage.embedded.filing import Filing, SettingAside
 from fleche.storage.embedded.values import EmbeddedValues
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease, Leases
-from fleche.storage.leases_process import ProcessLeases
+from fleche.storage.leases_local import LocalLeases
 from fleche.storage.loader import TRUSTED, Loader
 from fleche.storage.sql import database, statements
 from fleche.storage.sql.rows import OUTCOMES
@@ -73,7 +73,7 @@ class EmbeddedStore(OperationContext):
         self._loader: Loader = TRUSTED
         self._unreadable: set[tuple[Digest, str | None]] = set()
         self._direct = self._is_plain()
-        self.leases: Leases = ProcessLeases()
+        self.leases: Leases = LocalLeases(self._directory.locks)
         self.values = EmbeddedValues(self, self._database, self._files)
         self.calls = EmbeddedCalls(self, self._database)
 
@@ -104,6 +104,8 @@ class EmbeddedStore(OperationContext):
                     envelope = Envelope.parse(own, place=self._index)
                 elif stored[0] is not None:
                     envelope = self._stored(known, *stored)
+                else:
+                    envelope = self.values.inline(known, form)
             except DamagedError as error:
                 self._note(known, form, error)
                 damage = error
@@ -171,6 +173,7 @@ class EmbeddedStore(OperationContext):
     def close(self) -> None:
         """Close the connections of all threads. The store opens again when it is used again."""
         self._database.close()
+        self.leases.close()
 
     def describe(self) -> Mapping[str, Any]:
         """Return what the store is and holds, for people: place, format, counts, bytes, trust."""

@@ -36,6 +36,7 @@ def create(path: Path, statements: tuple[str, ...]) -> None:
         connection = sqlite3.connect(path, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("BEGIN IMMEDIATE")
             for statement in statements:
                 connection.execute(statement)
