@@ -31,6 +31,7 @@ class EmbeddedValues(EmbeddedKeys, ValueStorage):
         files: Its large values.
     """
 
+    _FACE = "values"
     _STATEMENTS = {
         "keys": (statements.VALUE_KEYS,),
         "candidates": (statements.VALUE_CANDIDATES, statements.INLINE_CANDIDATES),
@@ -39,8 +40,7 @@ class EmbeddedValues(EmbeddedKeys, ValueStorage):
     }
 
     def __init__(self, store: EmbeddedStore, database: Database, files: ValueFiles) -> None:
-        super().__init__(database)
-        self.store = store
+        super().__init__(store, database)
         self._files = files
 
     def save(self, value: Any, key: Digest | None = None) -> Digest:

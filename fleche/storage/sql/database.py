@@ -95,6 +95,16 @@ class Database:
         self._local = _Local()
         self._opening = threading.Lock()
 
+    def connection(self) -> sqlite3.Connection:
+        """Return this thread's connection, for maintenance; it is closed before a fork.
+
+        Raises:
+            StoreError: The file cannot be opened.
+        """
+        slot = self._held()
+        slot.lock.release()
+        return slot.connection
+
     def one(self, statement: str, parameters: tuple[object, ...] = ()) -> tuple[Any, ...] | None:
         """Return the first row of one query: the fastest way in.
 
