@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from fleche.digest import code
 from fleche.digest.algorithm import chosen
+from fleche.digest.code.watch import class_fingerprint, fingerprint
 from fleche.digest.ordered import ordered
 from fleche.digest.text import Digest
 from fleche.digest.walk import DEFAULT, D, digest, register_digest
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["DIGEST_LENGTH", "D", "Digest", "Indigestible", "digest", "ordered", "register_digest"]
 
 # Code is read by `code`, which digests values: each needs the other, and they meet here.
-DEFAULT.identity.value_fingerprint = code.fingerprint
-DEFAULT.identity.class_fingerprint = lambda cls: code.fingerprint(cls).raw
+DEFAULT.identity.class_fingerprint = class_fingerprint
+DEFAULT.identity.value_fingerprint = fingerprint
 
 
 def __getattr__(name: str) -> int:

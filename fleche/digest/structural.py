@@ -129,7 +129,7 @@ class Structure:
         return ("call", function), tuple(arguments)
 
 
-def _reduce(value: Any) -> Any:
+def _reduce(value: Any) -> str | tuple[Any, ...]:
     reducer = copyreg.dispatch_table.get(type(value))
     try:
         reduced = reducer(value) if reducer is not None else value.__reduce_ex__(4)

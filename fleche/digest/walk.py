@@ -13,6 +13,7 @@ from fleche.digest.registry import Registry
 from fleche.digest.runs import run
 from fleche.digest.scalars import FRAMES
 from fleche.digest.text import Digest
+from fleche.errors import FlecheError
 
 __all__ = ["DEFAULT", "D", "Walk", "digest", "examine", "register_digest"]
 
@@ -20,6 +21,9 @@ DEFAULT = Registry()
 
 BUDGET = 20_000
 """How many times objects in a web of cycles may be walked again before the value is refused."""
+
+DEPTH = 1_000_000
+"""How deep a value may be nested."""
 
 
 def digest(value: Any, *, name: str = "value") -> Digest:
@@ -212,9 +216,17 @@ class Walk:
             plan = self._handler(type(value))(value)
         except Refusal as refusal:
             raise indigestible(self._path() + refusal.path, type(value), refusal) from refusal.__cause__
+        except (FlecheError, MemoryError):
+            raise
+        except Exception as error:
+            refusal = Refusal(f"cannot be read ({type(error).__name__}: {error})")
+            raise indigestible(self._path(), type(value), refusal) from error
         if isinstance(plan, bytes):
             self.refers |= isinstance(value, Digest)
             return plan
+        if depth >= DEPTH:
+            refusal = Refusal(f"is nested {DEPTH} levels deep", "Look for an object that makes new ones when it is read")
+            raise indigestible(self._name, type(value), refusal)
         self._serial += 1
         node = _Open(value, plan, depth, self._serial, self._serial if known is None else known.first)
         if known is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copyreg
 import importlib
 import pickle
+import sys
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from types import BuiltinFunctionType
@@ -90,7 +91,7 @@ class _Plain(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         found = _find(self._types, module, name)
-        if not _is_immutable(found):
+        if module not in sys.stdlib_module_names or not _is_immutable(found):
             raise _NeedsCareError
         return found
 
@@ -98,10 +99,13 @@ class _Plain(pickle.Unpickler):
         _refuse("a persistent object")
 
 
-class _Careful(pickle._Unpickler):  # noqa: SLF001 - the same machine in Python, whose steps can be checked
+_Machine: Any = pickle._Unpickler  # noqa: SLF001 - the machine in Python, whose steps can be checked
+
+
+class _Careful(_Machine):  # type: ignore[misc]
     """Checks each step. Only what `find_class` gave is called; it, and classes, are never changed."""
 
-    dispatch = dict(pickle._Unpickler.dispatch)  # noqa: SLF001, RUF012
+    dispatch = dict(_Machine.dispatch)  # noqa: RUF012
 
     def __init__(self, types: SafeTypes, stream: Buffer, buffers: list[Buffer]) -> None:
         super().__init__(BytesIO(stream), buffers=buffers)
@@ -147,7 +151,7 @@ class _Careful(pickle._Unpickler):  # noqa: SLF001 - the same machine in Python,
             return
         if _is_numpy(target, "ndarray") and self._unborn.pop(id(target), None) is not target:
             _refuse("a change of an array that is already built")
-        _BUILD(self)
+        super().load_build()
         if type(target).__name__ == "BlockManager":
             _check_blocks(target)
 
@@ -165,9 +169,6 @@ class _Careful(pickle._Unpickler):  # noqa: SLF001 - the same machine in Python,
         return target
 
 
-_BUILD = pickle._Unpickler.load_build  # noqa: SLF001
-
-
 class _Checked:
     """A step that changes the object at some depth of the stack, if it may be changed."""
 
@@ -183,18 +184,17 @@ class _Checked:
 
 
 def _steps() -> dict[int, Callable[[Any], None]]:
-    machine = pickle._Unpickler  # noqa: SLF001
     refused = (pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.INST, pickle.OBJ, pickle.PERSID, pickle.BINPERSID)
     return {
         pickle.REDUCE[0]: _Careful.load_reduce,
         pickle.NEWOBJ[0]: _Careful.load_newobj,
         pickle.NEWOBJ_EX[0]: _Careful.load_newobj_ex,
         pickle.BUILD[0]: _Careful.load_build,
-        pickle.APPEND[0]: _Checked(machine.load_append, marked=False, depth=2),
-        pickle.APPENDS[0]: _Checked(machine.load_appends, marked=True, depth=1),
-        pickle.SETITEM[0]: _Checked(machine.load_setitem, marked=False, depth=3),
-        pickle.SETITEMS[0]: _Checked(machine.load_setitems, marked=True, depth=1),
-        pickle.ADDITEMS[0]: _Checked(machine.load_additems, marked=True, depth=1),
+        pickle.APPEND[0]: _Checked(_Machine.load_append, marked=False, depth=2),
+        pickle.APPENDS[0]: _Checked(_Machine.load_appends, marked=True, depth=1),
+        pickle.SETITEM[0]: _Checked(_Machine.load_setitem, marked=False, depth=3),
+        pickle.SETITEMS[0]: _Checked(_Machine.load_setitems, marked=True, depth=1),
+        pickle.ADDITEMS[0]: _Checked(_Machine.load_additems, marked=True, depth=1),
         **{code[0]: _Careful.load_refused for code in refused},
     }
 
@@ -222,7 +222,7 @@ def _find(types: SafeTypes, module: str, name: str) -> Any:
 def _is_immutable(found: Any) -> bool:
     if isinstance(found, type):
         return not found.__flags__ & _HEAP_TYPE or bool(found.__flags__ & _IMMUTABLE_TYPE)
-    return isinstance(found, _Guard | BuiltinFunctionType) or found is Ellipsis or found is NotImplemented
+    return isinstance(found, BuiltinFunctionType) or found is Ellipsis or found is NotImplemented
 
 
 def _is_numpy(value: Any, name: str) -> bool:
@@ -241,9 +241,9 @@ def _check_blocks(manager: Any) -> None:
 def _zone(owner: Any, name: Any) -> Any:
     from zoneinfo import ZoneInfo
 
-    if owner is ZoneInfo and name == "_unpickle":
-        return _Guard(ZoneInfo._unpickle)  # type: ignore[attr-defined] # noqa: SLF001
-    _refuse("builtins.getattr")
+    if owner is not ZoneInfo or name != "_unpickle":
+        _refuse("builtins.getattr")
+    return _Guard(ZoneInfo._unpickle)  # type: ignore[attr-defined] # noqa: SLF001
 
 
 def _pattern(pattern: Any, flags: Any) -> Any:
@@ -260,7 +260,7 @@ def _array(subtype: Any, shape: Any, dtype: Any) -> Any:
     check_shape(shape)
     if not isinstance(dtype, str | bytes):
         _refuse("an array of no dtype")
-    return np.ndarray.__new__(subtype, shape, dtype)
+    return np.ndarray.__new__(subtype, shape, np.dtype(dtype.decode() if isinstance(dtype, bytes) else dtype))
 
 
 def _masked(subtype: Any, baseclass: Any, shape: Any, dtype: Any) -> Any:

@@ -1,7 +1,7 @@
 """Building numpy's own types from hostile pickles: only through its public, checking constructors.
 
-``dtype.__setstate__`` takes any flags and fields, so a pickle could make numpy read bytes as pointers; and it changes an
-object that arrays may already use. Here a dtype is made anew from the state instead.
+``dtype.__setstate__`` takes any flags and fields, so a pickle could make numpy read bytes as pointers; and it changes
+an object that arrays may already use. Here a dtype is made anew from the state instead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def dtype_of(spec: Any, *_: Any) -> Any:
     import numpy as np
 
     if isinstance(spec, str) or (isinstance(spec, type) and issubclass(spec, np.void)):
-        return np.dtype(spec)
+        return np.dtype(spec)  # type: ignore[call-overload, unused-ignore]
     raise ValueError(f"a dtype is named by text, not by {type(spec).__name__}")
 
 
@@ -48,7 +48,7 @@ def dtype_with(dtype: Any, state: Any) -> Any:
         made = np.dtype((_dtype(base), shape))
     elif names is not None:
         titles = [fields[name][2] if len(fields[name]) > 2 else None for name in names]
-        layout = {
+        layout: Any = {
             "names": list(names),
             "formats": [_dtype(fields[name][0]) for name in names],
             "offsets": [int(fields[name][1]) for name in names],

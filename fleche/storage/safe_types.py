@@ -58,8 +58,9 @@ SemiMonthBegin SemiMonthEnd Week YearBegin YearEnd
 """
 
 _PANDAS = f"""
-pandas: BooleanDtype Categorical CategoricalDtype CategoricalIndex DataFrame DatetimeIndex DatetimeTZDtype Float32Dtype
-pandas: Float64Dtype Index Int16Dtype Int32Dtype Int64Dtype Int8Dtype Interval IntervalDtype IntervalIndex MultiIndex
+pandas: BooleanDtype Categorical CategoricalDtype CategoricalIndex DataFrame DateOffset DatetimeIndex DatetimeTZDtype
+pandas: Float32Dtype Float64Dtype Index Int16Dtype Int32Dtype Int64Dtype Int8Dtype Interval IntervalDtype IntervalIndex
+pandas: MultiIndex
 pandas: NA NaT Period PeriodDtype PeriodIndex RangeIndex Series StringDtype Timedelta TimedeltaIndex Timestamp
 pandas: UInt16Dtype UInt32Dtype UInt64Dtype UInt8Dtype
 pandas.arrays: BooleanArray DatetimeArray FloatingArray IntegerArray IntervalArray NumpyExtensionArray PandasArray
@@ -88,11 +89,13 @@ pandas.core.arrays.period: PeriodArray
 pandas.core.arrays.string_: StringArray StringDtype
 pandas.core.arrays.timedeltas: TimedeltaArray
 pandas.core.dtypes.dtypes: CategoricalDtype DatetimeTZDtype IntervalDtype PeriodDtype
+dateutil.relativedelta: relativedelta
+pytz: _UTC _p
 pandas._libs.arrays: __pyx_unpickle_NDArrayBacked
 pandas._libs.internals: _unpickle_block
-pandas._libs.interval: Interval
+pandas._libs.interval: Interval __pyx_unpickle_IntervalMixin
 pandas._libs.missing: NA
-pandas._libs.tslibs.nattype: NaT _nat_unpickle
+pandas._libs.tslibs.nattype: NaT __nat_unpickle _nat_unpickle
 pandas._libs.tslibs.offsets: {" ".join(_OFFSETS.split())}
 pandas._libs.tslibs.period: Period
 pandas._libs.tslibs.timedeltas: Timedelta _timedelta_unpickle

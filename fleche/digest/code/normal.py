@@ -1,7 +1,7 @@
 """Normalised source: an encoding of a syntax tree that changes with what the code does, not with how it is laid out.
 
-Left out: positions, comments, layout, docstrings and other statements that are a bare constant, ``pass``, type comments,
-annotations of functions and their locals, and every field that is empty (versions of Python differ in which
+Left out: positions, comments, layout, docstrings and other statements that are a bare constant, ``pass``, type
+comments, annotations of functions and their locals, and every field that is empty (versions of Python differ in which
 fields exist). ``docs/formats/code.md`` gives the encoding.
 """
 
@@ -149,9 +149,10 @@ class _Writer:
 class _Arguments(ast.AST):
     """Parameters, without what does not count."""
 
+    _fields = ("posonlyargs", "args", "vararg", "kwonlyargs", "kw_defaults", "kwarg", "defaults")
+
     def __init__(self, node: ast.arguments, *, annotations: bool, defaults: bool) -> None:
         super().__init__()
-        self._fields = ("posonlyargs", "args", "vararg", "kwonlyargs", "kw_defaults", "kwarg", "defaults")
         for field in self._fields:
             value = getattr(node, field)
             if field in ("kw_defaults", "defaults"):

@@ -23,7 +23,17 @@ from fleche.digest.code.names import Chain, Names, names_of_code, names_of_sourc
 from fleche.digest.code.normal import normalise
 from fleche.digest.code.scope import Scope
 from fleche.digest.code.sources import Source, Sources
-from fleche.digest.code.values import Cut, Open, classes_in, holds_code, is_container, is_immutable, is_small
+from fleche.digest.code.values import (
+    Cut,
+    Open,
+    classes_in,
+    holds_code,
+    is_container,
+    is_immutable,
+    is_opaque,
+    is_small,
+    views,
+)
 from fleche.digest.text import Digest
 
 __all__ = ["Analysis", "Seen", "Walker", "is_ours"]
@@ -116,7 +126,7 @@ class Seen:
         functions: Functions with their code and defaults.
         cells: Closure cells with their contents.
         sizes: Containers with their lengths.
-        items: Lists with their items.
+        items: Containers, or views of them, with the objects that they hold.
         values: Small mutable values with their digests.
     """
 
@@ -125,7 +135,7 @@ class Seen:
         self.functions: dict[int, tuple[FunctionType, Any, Any, Any]] = {}
         self.cells: dict[int, tuple[Any, Any]] = {}
         self.sizes: dict[int, tuple[Any, int]] = {}
-        self.items: dict[int, tuple[list[Any], tuple[Any, ...]]] = {}
+        self.items: list[tuple[Any, tuple[Any, ...]]] = []
         self.values: dict[int, tuple[Any, Digest | None]] = {}
 
     @property
@@ -450,24 +460,33 @@ class Walker:
                 node.edges[f"key {label.kind} {label.label.hex()}"] = self._value(self.seen.name(value, key), str(key))
             return
         if isinstance(value, list):
-            self.seen.items[id(value)] = (value, tuple(value))
+            self.seen.items.append((value, tuple(value)))
         for at, item in enumerate(tuple(value)):
             node.edges[f"item {at:09}"] = self._value(item, str(at))
 
     def _digested(self, value: Any, name: str, *, mutable: bool) -> Node:
+        if is_opaque(value):
+            return self._opaque(value, name)
         small = mutable and is_small(value)
         try:
             found = self._open.digest(value)
         except Cut as cut:
             return Node("cycle", name, cut.encoding, "by distance")
         except Exception:  # a value that has no digest, for whatever reason, never refuses the call
-            if small:
-                self.seen.values[id(value)] = (value, None)
+            if small and type(value) not in (list, tuple, dict):
+                self._watch_value(value, None)
             return self._opaque(value, name)
         if small:
-            self.seen.values[id(value)] = (value, found)
+            self._watch_value(value, found)
         node = Node("constant", name, found.raw, "by value" if small or not mutable else "by binding")
         return self._with_classes(node, value, everywhere=True)
+
+    def _watch_value(self, value: Any, found: Digest | None) -> None:
+        plain = views(value)
+        if plain is None:
+            self.seen.values[id(value)] = (value, found)
+        else:
+            self.seen.items.extend(plain)
 
     def _opaque(self, value: Any, name: str) -> Node:
         kind = type(value)

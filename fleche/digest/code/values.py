@@ -10,6 +10,7 @@ import fractions
 import functools
 import pathlib
 import re
+import sys
 import threading
 import types
 import uuid
@@ -21,7 +22,19 @@ from fleche.digest.code.frames import word
 from fleche.digest.text import Digest
 from fleche.digest.walk import digest
 
-__all__ = ["CODE", "SMALL", "Cut", "Open", "classes_in", "holds_code", "is_container", "is_immutable", "is_small"]
+__all__ = [
+    "CODE",
+    "SMALL",
+    "Cut",
+    "Open",
+    "classes_in",
+    "holds_code",
+    "is_container",
+    "is_immutable",
+    "is_opaque",
+    "is_small",
+    "views",
+]
 
 SMALL = 4096  # bytes: a mutable value up to this is digested again at each call
 DEPTH = 4  # how deep tables are searched for functions
@@ -50,6 +63,12 @@ def is_immutable(value: Any) -> bool:
 def is_container(value: Any) -> bool:
     """Whether a value is a mutable container, whose methods such as ``append`` change it."""
     return isinstance(value, (list, dict, set, bytearray, deque, MutableMapping, MutableSequence, MutableSet))
+
+
+def is_opaque(value: Any) -> bool:
+    """Whether a value never counts by content, though it may have a digest: loggers and their handlers."""
+    logging = sys.modules.get("logging")
+    return logging is not None and isinstance(value, (logging.Filterer, logging.LoggerAdapter))
 
 
 def holds_code(value: Any, depth: int = DEPTH) -> bool:
@@ -94,6 +113,33 @@ def is_small(value: Any) -> bool:
     return budget >= 0
 
 
+def views(value: Any) -> list[tuple[Any, tuple[Any, ...]]] | None:
+    """Return the containers of plain data with the items that they hold now, or None for anything else.
+
+    As long as each holds the same objects in the same places, the value is the same: comparing them costs a fraction of
+    a digest.
+    """
+    found: list[tuple[Any, tuple[Any, ...]]] = []
+    todo, seen = [value], set()
+    while todo:
+        item = todo.pop()
+        kind = type(item)
+        if is_immutable(item) or id(item) in seen:
+            continue
+        seen.add(id(item))
+        if kind is dict:
+            found.append((item, tuple(item)))
+            found.append((item.values(), tuple(item.values())))
+            todo.extend(item)
+            todo.extend(item.values())
+        elif kind in (list, set, tuple):
+            found.append((item, tuple(item)))
+            todo.extend(item)
+        else:
+            return None
+    return found
+
+
 def _length(item: Any) -> int | None:
     try:
         return len(item)
@@ -125,8 +171,7 @@ def classes_in(value: Any, covers: Callable[[str], bool], *, everywhere: bool) -
             todo.extend(item.keys())
             todo.extend(item.values())
         elif isinstance(item, (list, tuple, set, frozenset, deque)):
-            if not _LEAVES.issuperset(map(type, item)):
-                todo.extend(item)
+            todo.extend([] if _LEAVES.issuperset(map(type, item)) else item)
         if walked or everywhere:
             todo.extend(_attributes(item))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
+from operator import is_
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from fleche.digest.code.reach import Analysis, Seen
     from fleche.digest.code.values import Open
 
-__all__ = ["CodeWatch", "Mode", "fingerprint"]
+__all__ = ["CodeWatch", "Mode", "class_fingerprint", "fingerprint"]
 
 Mode = Literal["deep", "own"]
 
@@ -92,7 +93,7 @@ class Snapshot:
         self._functions = tuple(seen.functions.values())
         self._cells = tuple(seen.cells.values())
         self._sizes = tuple(seen.sizes.values())
-        self._items = tuple(seen.items.values())
+        self._items = tuple(seen.items)
         self._values = tuple(seen.values.values())
 
     def holds(self) -> bool:
@@ -117,7 +118,7 @@ class Snapshot:
             if len(container) != size:
                 return False
         for items, expected in self._items:
-            if len(items) != len(expected) or any(a is not b for a, b in zip(items, expected, strict=False)):
+            if len(items) != len(expected) or not all(map(is_, items, expected)):
                 return False
         return all(_PROCESS.digest_of(value) == expected for value, expected in self._values)
 
@@ -229,6 +230,11 @@ def fingerprint(obj: Any, mode: Mode = "deep") -> Digest:
         mode: As for `CodeWatch`.
     """
     return _PROCESS.fingerprint(_bare(obj), mode)
+
+
+def class_fingerprint(cls: type) -> bytes:
+    """Return the raw fingerprint of a class, as the nodes of its instances carry it."""
+    return fingerprint(cls).raw
 
 
 def _bare(obj: Any) -> Any:
