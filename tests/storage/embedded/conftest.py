@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,6 +45,7 @@ def store(root):
     store = EmbeddedStore(root)
     yield store
     store.close()
+    gc.collect()
     if Path("/proc/self/fd").exists():
         assert open_files(root) == []
 
