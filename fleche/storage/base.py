@@ -1,14 +1,14 @@
 """The storage contract: what every backend provides, and what is built once on top of that.
 
-    OperationContext            what surrounds every operation on a key
-    └── KeyManagement           list, evict, contains, expand, shrink
-        ├── StorageBackend      put and get: where things lie
-        ├── ValueStorage        save and load of values
-        │   └── ValueMixin      the same by put and get: a concrete class is the mixin and a backend
-        └── CallStorage         save, load, query and transform of records
-            └── CallMixin       the same by put and get
-    RecordStore                 both in one place: one statement finds a call, one transaction files it
-    EnvelopeStorage             a value storage that keeps several forms of one value
+OperationContext            what surrounds every operation on a key
+└── KeyManagement           list, evict, contains, expand, shrink
+    ├── StorageBackend      put and get: where things lie
+    ├── ValueStorage        save and load of values
+    │   └── ValueMixin      the same by put and get: a concrete class is the mixin and a backend
+    └── CallStorage         save, load, query and transform of records
+        └── CallMixin       the same by put and get
+RecordStore                 both in one place: one statement finds a call, one transaction files it
+EnvelopeStorage             a value storage that keeps several forms of one value
 """
 
 from __future__ import annotations
@@ -562,5 +562,3 @@ class RecordStore(Protocol):
 
     def close(self) -> None:
         """Let go of connections and files. The store opens again when it is used again."""
-
-

@@ -36,7 +36,9 @@ Signature: 8a477f597d28d172789f06886806bc55
 # This file marks a cache directory of fleche, which backups may leave out.
 # See https://bford.info/cachedir/
 """
-_OURS = frozenset({"FORMAT", "index.db", "usage.db", "values", "calls", "locks", "quarantine", "CACHEDIR.TAG", ".gitignore"})
+_OURS = frozenset(
+    {"FORMAT", "index.db", "usage.db", "values", "calls", "locks", "quarantine", "CACHEDIR.TAG", ".gitignore"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +142,10 @@ class StoreDirectory:
         made = self.root / f".index.{secrets.token_hex(4)}{TEMPORARY}"
         try:
             make_index(made)
-            for left in ("index.db-wal", "index.db-shm"):  # of an index that was deleted; never to be applied to a new one
+            for left in (
+                "index.db-wal",
+                "index.db-shm",
+            ):  # of an index that was deleted; never to be applied to a new one
                 (self.root / left).unlink(missing_ok=True)
             made.rename(self.index)
         finally:

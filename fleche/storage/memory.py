@@ -139,9 +139,7 @@ class CallMemory(CallMixin, MemoryBackend):
         store: The record store that this is a face of, if any.
     """
 
-    def __init__(
-        self, storage: MutableMapping[Digest, Any] | None = None, *, store: MemoryStore | None = None
-    ) -> None:
+    def __init__(self, storage: MutableMapping[Digest, Any] | None = None, *, store: MemoryStore | None = None) -> None:
         super().__init__(storage)
         self.store = store
 

@@ -65,7 +65,19 @@ class ValueStorageTests(_Suite):
     def test_what_is_saved_is_loaded(self) -> None:
         """A value comes back equal and of the same type, by key and by prefix; None is a value."""
         with self.open() as values:
-            for value in (None, True, 1, 1.0, "x", b"y", [1, [2]], {"a": {1, 2}}, (), datetime(2020, 1, 1), b"z" * 300_000):
+            for value in (
+                None,
+                True,
+                1,
+                1.0,
+                "x",
+                b"y",
+                [1, [2]],
+                {"a": {1, 2}},
+                (),
+                datetime(2020, 1, 1),
+                b"z" * 300_000,
+            ):
                 key = values.save(value)
                 for name in (key, str(key), key.upper(), key[:8]):
                     loaded = values.load(name)
@@ -312,7 +324,12 @@ class CallStorageTests(_Suite):
             assert found(arguments={"y": 1}) == found(arguments={"x": True}) == found(name="h") == []
             assert found(result=2) == [1]
             assert found(version=1) == found(metadata={"tags": {"a": 1}}) == found(metadata={"tags": {}}) == [5]
-            assert found(version="1") == found(metadata={"tags": {"a": 1.0}}) == found(metadata={"tags": {"b": None}}) == []
+            assert (
+                found(version="1")
+                == found(metadata={"tags": {"a": 1.0}})
+                == found(metadata={"tags": {"b": None}})
+                == []
+            )
             assert found(outcomes=frozenset(Outcome), arguments={"x": 6}) == [6]
 
     @_MORE

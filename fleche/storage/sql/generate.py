@@ -93,12 +93,10 @@ def _fast() -> dict[str, ClauseElement]:
 
 
 def _filing() -> dict[str, ClauseElement]:
-    inline = select(
-        calls.c.result, calls.c.form, func.length(calls.c.envelope), calls.c.envelope
-    ).where(calls.c.id == _ID, _inline)
-    put = insert(values).values(
-        {name: bindparam(name) for name in ("digest", "form", "size", "stat", "envelope")}
+    inline = select(calls.c.result, calls.c.form, func.length(calls.c.envelope), calls.c.envelope).where(
+        calls.c.id == _ID, _inline
     )
+    put = insert(values).values({name: bindparam(name) for name in ("digest", "form", "size", "stat", "envelope")})
     return {
         "ADD_FUNCTION": insert(functions).values(_parameters("name", "module", "version", "code")),
         "ADD_ENVIRONMENT": insert(environments).values(_parameters("digest", "json")),
@@ -196,9 +194,9 @@ def _values() -> dict[str, ClauseElement]:
         "INLINE_BELOW": select(func.max(result)).where(result < _KEY, _inline),
         "INLINE_ABOVE": select(func.min(result)).where(result > _KEY, _inline),
         "VALUE_TOTALS": select(func.count(), func.total(values.c.size)).select_from(values),
-        "INLINE_TOTALS": select(
-            func.count(calls.c.result.distinct()), func.total(func.length(calls.c.envelope))
-        ).where(_inline),
+        "INLINE_TOTALS": select(func.count(calls.c.result.distinct()), func.total(func.length(calls.c.envelope))).where(
+            _inline
+        ),
     }
 
 
@@ -214,7 +212,7 @@ def _lines() -> Iterator[str]:
         for ddl in (CreateTable(table), *map(CreateIndex, sorted(table.indexes, key=lambda index: str(index.name)))):
             text = str(ddl.compile(dialect=dialect))
             yield f"    {_quoted(text)},\n"
-    yield f'    "INSERT INTO meta (name, value) VALUES (\'schema\', \'{VERSION}\')",\n)\n'
+    yield f"    \"INSERT INTO meta (name, value) VALUES ('schema', '{VERSION}')\",\n)\n"
     for name, statement in _statements().items():
         compiled = statement.compile(dialect=dialect)
         yield f"\n# ({', '.join(compiled.positiontup or ())})\n{name} = {_quoted(str(compiled))}\n"

@@ -7,11 +7,11 @@
 def strings(x, w):
     a = f"{x}" f"{w!r}" "tail" rf"\d{x}"
     b = f"{x=}" + f"{x = !s:>{w}}" + f"{x:{w}.{w}f}" + f"{{}}" + f"{x:}"
-    c = "plain" "joined" + u"unicode" + f"no fields"
+    c = "plainjoined" + "unicode" + f"no fields"
     d = f"""
-    {x!a:^10} and {'nested' + str(x)} {x:%Y-%m-%d}
+    {x!a:^10} and {"nested" + str(x)} {x:%Y-%m-%d}
     """
-    return a, b, c, d, b"bytes" b"more", ..., -0.0, 1e400, 2j, 10**30
+    return a, b, c, d, b"bytesmore", ..., -0.0, 1e400, 2j, 10**30
 
 
 def patterns(x):
@@ -22,7 +22,7 @@ def patterns(x):
             return others
         case str(real=y) as z:
             return z
-        case -1 | 1 + 2j | "a" "b":
+        case -1 | 1 + 2j | "ab":
             return 2
         case [_, *_]:
             pass

@@ -231,7 +231,9 @@ with faults.armed(point, die):
 )  # fmt: skip
 def test_what_was_acknowledged_survives_kill_9(root, file, make_call, result, point, repeat):
     """A process killed at any point leaves a store that opens, holds all that was acknowledged, and takes more."""
-    ended = subprocess.run([sys.executable, "-c", _DIE, str(root), point, "v", str(repeat)], capture_output=True, text=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", _DIE, str(root), point, "v", str(repeat)], capture_output=True, text=True
+    )
     reached = repeat == 300_000 or not point.startswith(("file", "whole")) or "after" in point
     acknowledged = [int(line) for line in ended.stdout.split()]
     store = EmbeddedStore(root)
