@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DIGEST_LENGTH", "D", "Digest", "Indigestible", "digest", "ordered", "register_digest"]
 
+# Code is read by `code`, which digests values: each needs the other, and they meet here.
 DEFAULT.identity.class_fingerprint = class_fingerprint
 DEFAULT.identity.value_fingerprint = fingerprint
 

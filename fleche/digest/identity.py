@@ -22,20 +22,21 @@ class Identity:
     """What stands for classes and functions.
 
     Those of the standard library, and functions written in C, are known by name. Of others the code counts; the part
-    of fleche that reads code sets the two functions.
+    of fleche that reads code sets the function.
 
     Attributes:
-        class_fingerprint: A class of ``__main__`` or of a function's inside to its raw fingerprint.
         value_fingerprint: A function or class to the digest of its code.
     """
 
     def __init__(self) -> None:
-        self.class_fingerprint: Callable[[type], bytes] = _unread_class
         self.value_fingerprint: Callable[[Any], Digest] = _unread
 
     def class_frame(self, cls: type) -> bytes:
         """Return the frame that names a class in the node of its instance."""
-        return names.class_frame(cls, self.class_fingerprint)
+        return names.class_frame(cls, self._class)
+
+    def _class(self, cls: type) -> bytes:
+        return self.value_fingerprint(cls).raw
 
     def frame(self, obj: Any) -> bytes:
         """Return the frame of a function or class as a value."""
@@ -54,13 +55,6 @@ def _by_name(obj: Any) -> bool:
     if not isinstance(module, str) or module.partition(".")[0] not in _LIBRARY:
         return False
     return module != "__main__" and not names.is_dynamic(obj)
-
-
-def _unread_class(cls: type) -> bytes:
-    raise Refusal(
-        f"is an instance of {cls.__qualname__}, which is not found by that name in {cls.__module__} by another process",
-        "Define the class at the top of a module that can be imported",
-    )
 
 
 def _unread(obj: Any) -> Digest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from array import array
@@ -113,10 +114,13 @@ def enum_member(value: Enum, identity: Identity) -> Plan:
 
 def path_kind(cls: type) -> str | None:
     """Return which of the four kinds of path a type is, or None."""
-    for base in cls.__mro__:
-        if base.__name__ in _PATHS and base.__module__.partition(".")[0] == "pathlib":
-            return base.__name__
-    return None
+    names = [base.__name__ for base in cls.__mro__ if base.__module__.partition(".")[0] == "pathlib"]
+    for name in names:
+        if name in _PATHS:
+            return name
+    if "PurePath" not in names:
+        return None
+    return f"{'' if 'Path' in names else 'Pure'}{'Windows' if os.name == 'nt' else 'Posix'}Path"
 
 
 def path_frame(kind: str, value: Any) -> bytes:

@@ -13,13 +13,17 @@ from fleche.digest.registry import Registry
 from fleche.digest.runs import run
 from fleche.digest.scalars import FRAMES
 from fleche.digest.text import Digest
+from fleche.errors import FlecheError
 
-__all__ = ["DEFAULT", "D", "Walk", "digest", "register_digest"]
+__all__ = ["DEFAULT", "D", "Walk", "digest", "examine", "register_digest"]
 
 DEFAULT = Registry()
 
 BUDGET = 20_000
 """How many times objects in a web of cycles may be walked again before the value is refused."""
+
+DEPTH = 1_000_000
+"""How deep a value may be nested."""
 
 
 def digest(value: Any, *, name: str = "value") -> Digest:
@@ -47,6 +51,20 @@ def digest(value: Any, *, name: str = "value") -> Digest:
     if scalar is not None:
         return Digest.from_bytes(chosen().hash(scalar(value)))
     return Digest.from_bytes(Walk(DEFAULT, chosen(), name).digest(value))
+
+
+def examine(value: Any, *, name: str = "value") -> tuple[Digest, bool]:
+    """Return the digest of a value, and whether a `Digest` inside it stands for a part of it.
+
+    Raises:
+        Indigestible: Something in the value has no digest; the error names the path to it.
+    """
+    scalar = FRAMES.get(type(value))
+    if scalar is not None:
+        return Digest.from_bytes(chosen().hash(scalar(value))), False
+    walk = Walk(DEFAULT, chosen(), name)
+    raw = walk.digest(value)
+    return Digest.from_bytes(raw), walk.refers
 
 
 def register_digest(kind: type | str, function: Callable[[Any], Any], *, subclasses: bool = False) -> None:
@@ -157,6 +175,7 @@ class Walk:
         self._reopened: list[_Open] = []
         self._serial = 0
         self._repeats = 0
+        self.refers = False
 
     def digest(self, value: Any) -> bytes:
         """Return the raw digest of a value.
@@ -193,12 +212,14 @@ class Walk:
                 holder.refs |= known.refs
                 holder.cyclic = True
             return known.frame
-        try:
-            plan = self._handler(type(value))(value)
-        except Refusal as refusal:
-            raise indigestible(self._path() + refusal.path, type(value), refusal) from refusal.__cause__
+        plan = self._plan(value)
         if isinstance(plan, bytes):
+            self.refers |= isinstance(value, Digest)
             return plan
+        if depth >= DEPTH:
+            reason = f"is nested {DEPTH} levels deep"
+            refusal = Refusal(reason, "Look for an object that makes new ones when it is read")
+            raise indigestible(self._name, type(value), refusal)
         self._serial += 1
         node = _Open(value, plan, depth, self._serial, self._serial if known is None else known.first)
         if known is not None:
@@ -206,6 +227,18 @@ class Walk:
         self._places[key] = depth
         self._stack.append(node)
         return None
+
+    def _plan(self, value: Any) -> bytes | Plan:
+        """Return what the value's handler says, or refuse the value by its path."""
+        try:
+            return self._handler(type(value))(value)
+        except Refusal as refusal:
+            raise indigestible(self._path(), type(value), refusal) from refusal.__cause__
+        except (FlecheError, MemoryError):
+            raise
+        except Exception as error:
+            reason = Refusal(f"cannot be read ({type(error).__name__}: {error})")
+            raise indigestible(self._path(), type(value), reason) from error
 
     def _holds(self, known: _Cyclic, depth: int) -> bool:
         """Whether a remembered frame is what walking the value again, here, would give.

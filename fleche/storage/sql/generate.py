@@ -57,7 +57,11 @@ def _statements() -> dict[str, ClauseElement]:
 
 
 def _fast() -> dict[str, ClauseElement]:
+    other = calls.alias("other")
+    form = func.coalesce(calls.c.form, other.c.form)
+    shared = and_(other.c.result == calls.c.result, other.c.form == form, other.c.envelope.is_not(None))
     stored = exists(select(literal_column("1")).select_from(values).where(_own_value))
+    elsewhere = exists(select(literal_column("1")).select_from(other).where(shared))
     return {
         "LOOKUP": select(
             calls.c.outcome,
@@ -79,10 +83,10 @@ def _fast() -> dict[str, ClauseElement]:
             calls.c.result,
             calls.c.form,
             calls.c.expires,
-            or_(calls.c.result.is_(None), _inline, stored),
+            or_(calls.c.result.is_(None), _inline, stored, elsewhere),
         ).where(calls.c.key == _KEY),
         "FUNCTION": select(functions.c.id).where(
-            *(functions.c[name] == bindparam(name) for name in ("name", "module", "version", "code"))
+            *(functions.c[name] == bindparam(name) for name in ("module", "name", "version", "code"))
         ),
         "ENVIRONMENT": select(environments.c.id).where(environments.c.digest == _DIGEST),
     }
@@ -158,7 +162,7 @@ def _reading() -> dict[str, ClauseElement]:
         "ARGUMENTS": select(arguments)
         .where(arguments.c.call.in_(_IDS))
         .order_by(arguments.c.call, arguments.c.position),
-        "METADATA": select(metadata).where(metadata.c.call.in_(_IDS)),
+        "METADATA": select(metadata).where(metadata.c.call.in_(_IDS)).order_by(metadata.c.call),
         "EDGES": select(edges.c.call, edges.c.input)
         .where(edges.c.call.in_(_IDS))
         .order_by(edges.c.call, edges.c.position),
@@ -174,13 +178,14 @@ def _values() -> dict[str, ClauseElement]:
         "VALUE_FORM": stored.where(values.c.form == _FORM),
         "INLINE": inline.order_by(calls.c.id.desc()).limit(literal_column("1")).offset(literal_column("0")),
         "INLINE_FORM": inline.where(calls.c.form == _FORM).limit(literal_column("1")).offset(literal_column("0")),
-        "VALUE_FORMS": select(values.c.form, values.c.envelope.is_(None)).where(values.c.digest == _DIGEST),
+        "VALUE_FILES": select(values.c.form).where(values.c.digest == _DIGEST, values.c.envelope.is_(None)),
+        "VALUE_COPIES": select(values.c.id, values.c.form, values.c.envelope).where(values.c.digest == _DIGEST),
+        "INLINE_COPIES": select(calls.c.id, calls.c.form, calls.c.envelope).where(calls.c.result == _DIGEST, _inline),
+        "DROP_VALUE_COPY": delete(values).where(values.c.id == _ID),
+        "DROP_INLINE_COPY": update(calls).values(envelope=null()).where(calls.c.id == _ID),
         "DROP_VALUE": delete(values).where(values.c.digest == _DIGEST),
         "DROP_VALUE_FORM": delete(values).where(values.c.digest == _DIGEST, values.c.form == _FORM),
         "CLEAR_INLINE": update(calls).values(envelope=null()).where(calls.c.result == _DIGEST, _inline),
-        "CLEAR_INLINE_FORM": update(calls)
-        .values(envelope=null())
-        .where(calls.c.result == _DIGEST, calls.c.form == _FORM, _inline),
         "VALUE_KEYS": union(select(digest), select(result).where(_inline)),
         "VALUE_CANDIDATES": _two(select(digest).distinct().where(digest.between(_LOW, _HIGH)).order_by(digest)),
         "INLINE_CANDIDATES": _two(

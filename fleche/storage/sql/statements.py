@@ -35,10 +35,10 @@ SCHEMA = (
 LOOKUP = 'SELECT calls.outcome, calls.result, calls.form, calls.at, calls.expires, calls.envelope, "values".form AS form_1, "values".size, "values".stat, "values".envelope AS envelope_1 FROM calls LEFT OUTER JOIN "values" ON calls.envelope IS NULL AND "values".digest = calls.result AND "values".form = coalesce(calls.form, "values".form) WHERE calls."key" = ?'
 
 # (key)
-OLD = 'SELECT calls.id, calls.outcome, calls.result, calls.form, calls.expires, calls.result IS NULL OR calls.envelope IS NOT NULL OR (EXISTS (SELECT 1 FROM "values" WHERE calls.envelope IS NULL AND "values".digest = calls.result AND "values".form = coalesce(calls.form, "values".form))) AS anon_1 FROM calls WHERE calls."key" = ?'
+OLD = 'SELECT calls.id, calls.outcome, calls.result, calls.form, calls.expires, calls.result IS NULL OR calls.envelope IS NOT NULL OR (EXISTS (SELECT 1 FROM "values" WHERE calls.envelope IS NULL AND "values".digest = calls.result AND "values".form = coalesce(calls.form, "values".form))) OR (EXISTS (SELECT 1 FROM calls AS other WHERE other.result = calls.result AND other.form = coalesce(calls.form, other.form) AND other.envelope IS NOT NULL)) AS anon_1 FROM calls WHERE calls."key" = ?'
 
-# (name, module, version, code)
-FUNCTION = "SELECT functions.id FROM functions WHERE functions.name = ? AND functions.module = ? AND functions.version = ? AND functions.code = ?"
+# (module, name, version, code)
+FUNCTION = "SELECT functions.id FROM functions WHERE functions.module = ? AND functions.name = ? AND functions.version = ? AND functions.code = ?"
 
 # (digest)
 ENVIRONMENT = "SELECT environments.id FROM environments WHERE environments.digest = ?"
@@ -113,7 +113,7 @@ CALLS = 'SELECT calls.id, calls."key", functions.module, functions.name, functio
 ARGUMENTS = "SELECT arguments.call, arguments.position, arguments.name, arguments.digest, arguments.kind, arguments.i, arguments.r, arguments.t FROM arguments WHERE arguments.call IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY arguments.call, arguments.position"
 
 # (ids)
-METADATA = "SELECT metadata.call, metadata.namespace, metadata.json FROM metadata WHERE metadata.call IN (SELECT anon_1.value FROM json_each(?) AS anon_1)"
+METADATA = "SELECT metadata.call, metadata.namespace, metadata.json FROM metadata WHERE metadata.call IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY metadata.call"
 
 # (ids)
 EDGES = "SELECT edges.call, edges.input FROM edges WHERE edges.call IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY edges.call, edges.position"
@@ -131,7 +131,19 @@ INLINE = "SELECT calls.form, calls.envelope FROM calls WHERE calls.result = ? AN
 INLINE_FORM = "SELECT calls.form, calls.envelope FROM calls WHERE calls.result = ? AND calls.envelope IS NOT NULL AND calls.form = ? LIMIT 1 OFFSET 0"
 
 # (digest)
-VALUE_FORMS = 'SELECT "values".form, "values".envelope IS NULL AS anon_1 FROM "values" WHERE "values".digest = ?'
+VALUE_FILES = 'SELECT "values".form FROM "values" WHERE "values".digest = ? AND "values".envelope IS NULL'
+
+# (digest)
+VALUE_COPIES = 'SELECT "values".id, "values".form, "values".envelope FROM "values" WHERE "values".digest = ?'
+
+# (digest)
+INLINE_COPIES = "SELECT calls.id, calls.form, calls.envelope FROM calls WHERE calls.result = ? AND calls.envelope IS NOT NULL"
+
+# (id)
+DROP_VALUE_COPY = 'DELETE FROM "values" WHERE "values".id = ?'
+
+# (id)
+DROP_INLINE_COPY = "UPDATE calls SET envelope=NULL WHERE calls.id = ?"
 
 # (digest)
 DROP_VALUE = 'DELETE FROM "values" WHERE "values".digest = ?'
@@ -141,9 +153,6 @@ DROP_VALUE_FORM = 'DELETE FROM "values" WHERE "values".digest = ? AND "values".f
 
 # (digest)
 CLEAR_INLINE = "UPDATE calls SET envelope=NULL WHERE calls.result = ? AND calls.envelope IS NOT NULL"
-
-# (digest, form)
-CLEAR_INLINE_FORM = "UPDATE calls SET envelope=NULL WHERE calls.result = ? AND calls.form = ? AND calls.envelope IS NOT NULL"
 
 # ()
 VALUE_KEYS = 'SELECT "values".digest FROM "values" UNION SELECT calls.result FROM calls WHERE calls.envelope IS NOT NULL'
