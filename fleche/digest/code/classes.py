@@ -22,6 +22,7 @@ _AUTOMATIC = frozenset(
         "__qualname__",
         "__firstlineno__",
         "__static_attributes__",
+        "__slotnames__",
         "__annotations__",
         "__annotate__",
         "__annotate_func__",

@@ -359,8 +359,6 @@ class Walker:
         except Cut as cut:
             return Node("cycle", name, cut.encoding, "by distance")
         except Exception:  # a value that has no digest, for whatever reason, never refuses the call
-            if small and type(value) not in (list, tuple, dict):
-                self._watch_value(value, None)
             return self._opaque(value, name)
         if small:
             self._watch_value(value, found)
@@ -377,7 +375,7 @@ class Walker:
                 continue
         return self._open.digest(value)
 
-    def _watch_value(self, value: Any, found: Digest | None) -> None:
+    def _watch_value(self, value: Any, found: Digest) -> None:
         plain = views(value)
         if plain is None:
             self.seen.values[id(value)] = (value, found)

@@ -29,7 +29,7 @@ class Seen:
         self.cells: dict[int, tuple[Any, Any]] = {}
         self.sizes: dict[int, tuple[Any, int]] = {}
         self.items: list[tuple[Any, tuple[Any, ...]]] = []
-        self.values: dict[int, tuple[Any, Digest | None]] = {}
+        self.values: dict[int, tuple[Any, Digest]] = {}
 
     @property
     def names(self) -> tuple[tuple[Any, str, Any], ...]:

@@ -32,7 +32,8 @@ CASES = {case.title: case for case in edits(HERE / "edits.txt")}
 CONSTANTS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.complex_numbers() | st.text() | st.binary()
     | st.just(...),
-    lambda inner: st.lists(inner).map(tuple) | st.frozensets(inner),
+    lambda inner: st.lists(inner, max_size=3).map(tuple) | st.frozensets(inner, max_size=3),
+    max_leaves=6,
 )  # fmt: skip
 
 
@@ -119,66 +120,14 @@ def test_a_graph_is_told_by_its_edges() -> None:
 
 
 MODULES = [
-    "abc",
-    "argparse",
-    "ast",
-    "base64",
-    "bisect",
-    "calendar",
-    "cmd",
-    "codecs",
-    "collections/__init__",
-    "configparser",
-    "contextlib",
-    "copy",
-    "csv",
-    "dataclasses",
-    "datetime",
-    "difflib",
-    "dis",
-    "enum",
-    "fileinput",
-    "fnmatch",
-    "fractions",
-    "functools",
-    "gettext",
-    "glob",
-    "gzip",
-    "heapq",
-    "inspect",
-    "json/decoder",
-    "json/encoder",
-    "keyword",
-    "linecache",
-    "locale",
-    "logging/__init__",
-    "mailbox",
-    "ntpath",
-    "operator",
-    "optparse",
-    "os",
-    "pathlib",
-    "pickle",
-    "pprint",
-    "queue",
-    "random",
-    "re/_compiler",
-    "shlex",
-    "statistics",
-    "string",
-    "tarfile",
-    "textwrap",
-    "threading",
-    "timeit",
-    "tokenize",
-    "traceback",
-    "typing",
-    "unittest/mock",
-    "urllib/parse",
-    "uuid",
-    "weakref",
-    "zipfile",
-]
+    "abc", "argparse", "ast", "base64", "bisect", "calendar", "cmd", "codecs", "collections/__init__",
+    "configparser", "contextlib", "copy", "csv", "dataclasses", "datetime", "difflib", "dis", "enum",
+    "fileinput", "fnmatch", "fractions", "functools", "gettext", "glob", "gzip", "heapq", "inspect",
+    "json/decoder", "json/encoder", "keyword", "linecache", "locale", "logging/__init__", "mailbox", "ntpath",
+    "operator", "optparse", "os", "pathlib", "pickle", "pprint", "queue", "random", "re/_compiler", "shlex",
+    "statistics", "string", "tarfile", "textwrap", "threading", "timeit", "tokenize", "traceback", "typing",
+    "unittest/mock", "urllib/parse", "uuid", "weakref", "zipfile",
+]  # fmt: skip
 
 SCRIPT = """
 import ast, hashlib, json, sys, warnings
@@ -199,7 +148,7 @@ print(json.dumps(found))
 
 def files() -> list[str]:
     library = Path(sysconfig.get_path("stdlib"))
-    paths = [library / f"{name}.py" for name in MODULES] + [HERE / "syntax.py"]
+    paths = [library / f"{name}.py" for name in MODULES] + [HERE / "syntax.txt"]
     return [str(path) for path in paths if path.exists()]
 
 
@@ -212,8 +161,8 @@ def normalised_by(python: str) -> dict[str, str]:
         env={**os.environ, "PYTHONPATH": str(HERE.parents[2])},
         check=False,
     )
-    if done.returncode and "No module named 'xxhash" in done.stderr:
-        pytest.skip(f"{python} cannot import xxhash")
+    if "No module named 'xxhash" in done.stderr or "pyenv" in done.stderr:
+        pytest.skip(f"{python} does not run, or cannot import xxhash")
     assert done.returncode == 0, done.stderr
     found: dict[str, str] = json.loads(done.stdout)
     return found

@@ -100,6 +100,9 @@ def test_changes_count_at_the_next_call(cells: str, change: str, back: str | Non
         ("import functools\n@functools.lru_cache\ndef f(x): return x\nf = f.__wrapped__", "f(1)"),
         ("import re\ndef f(x): return re.sub('a', 'b', 'c')", "f(1)"),
         ("T = {'a': 1, 'b': 2}\ndef f(x): return T", "T['a'] = T.pop('a')"),
+        ("class A:\n  __slots__ = ('n',)\ndef f(x): return A()", "import copyreg; A().__reduce_ex__(2)"),
+        ("class A:\n  n: int\ndef f(x): return A()", "A.__annotations__; A.__doc__ = 'new'"),
+        ("import abc\nclass A(abc.ABC): pass\ndef f(x): return A()", "isinstance(3, A); A.register(int)"),
         ("def h(x): return 1\ndef f(x): return h(x)", "def h(x):\n  # the same\n  return 1"),
     ],
 )
