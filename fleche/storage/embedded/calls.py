@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from sqlite3 import Connection
-from typing import TYPE_CHECKING
 
 from fleche.call.records import DigestedCall, QueryCall
 from fleche.digest import Digest
@@ -15,10 +14,6 @@ from fleche.storage.base import CallStorage, Intent
 from fleche.storage.canonical import canonical
 from fleche.storage.embedded.keys import EmbeddedKeys
 from fleche.storage.sql import records, statements
-from fleche.storage.sql.database import Database
-
-if TYPE_CHECKING:
-    from fleche.storage.embedded.store import EmbeddedStore
 
 __all__ = ["EmbeddedCalls"]
 
@@ -33,16 +28,13 @@ class EmbeddedCalls(EmbeddedKeys, CallStorage):
         database: Its index.
     """
 
+    _FACE = "calls"
     _STATEMENTS = {
         "keys": (statements.CALL_KEYS,),
         "candidates": (statements.CALL_CANDIDATES,),
         "below": (statements.CALL_BELOW,),
         "above": (statements.CALL_ABOVE,),
     }
-
-    def __init__(self, store: EmbeddedStore, database: Database) -> None:
-        super().__init__(database)
-        self.store = store
 
     def save(self, call: DigestedCall) -> Digest:
         """File a record under its lookup key; see `CallStorage.save`."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import partial
 from sqlite3 import Connection
+from typing import TYPE_CHECKING, Any
 
 from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
 from fleche.storage.base import KeyManagement
 from fleche.storage.sql.database import Database
+
+if TYPE_CHECKING:
+    from fleche.storage.embedded.store import EmbeddedStore
 
 __all__ = ["EmbeddedKeys"]
 
@@ -17,10 +21,15 @@ __all__ = ["EmbeddedKeys"]
 class EmbeddedKeys(KeyManagement):
     """The keys of one face, looked up by index."""
 
+    _FACE: str
     _STATEMENTS: Mapping[str, tuple[str, ...]]
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, store: EmbeddedStore, database: Database) -> None:
+        self.store = store
         self._database = database
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self.store, self._FACE)
 
     def list(self) -> Iterable[Digest]:
         """Return every key."""

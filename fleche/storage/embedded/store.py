@@ -17,10 +17,11 @@ from fleche.storage.embedded.filing import Filing, SettingAside
 from fleche.storage.embedded.values import EmbeddedValues
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease, Leases
-from fleche.storage.leases_process import ProcessLeases
+from fleche.storage.leases_local import LocalLeases
 from fleche.storage.loader import TRUSTED, Loader
 from fleche.storage.sql import database, statements
 from fleche.storage.sql.rows import OUTCOMES
+from fleche.storage.trust import assess
 from fleche.storage.value_files import ValueFiles
 
 __all__ = ["EmbeddedStore"]
@@ -33,7 +34,8 @@ class EmbeddedStore(OperationContext):
     the index, large ones in files that are mapped when they are loaded. What `record` has filed survives the death of
     the process at any instruction; a power failure may lose the last moments.
 
-    It may be used by many threads, forked, and pickled (its address is).
+    It may be used by many threads, forked, and pickled (its address is). If others can write to the directory, only
+    plain types are loaded from it; see ``docs/formats/safe-types.md``.
 
     Args:
         root: The directory; made if it is not there.
@@ -70,10 +72,10 @@ class EmbeddedStore(OperationContext):
             self._directory.values, self._directory.quarantine, verify=self._options["verify"]
         )
         self._index = str(self._directory.index)
-        self._loader: Loader = TRUSTED
+        self._loader: Loader | None = None
         self._unreadable: set[tuple[Digest, str | None]] = set()
         self._direct = self._is_plain()
-        self.leases: Leases = ProcessLeases()
+        self.leases: Leases = LocalLeases(self._directory.locks)
         self.values = EmbeddedValues(self, self._database, self._files)
         self.calls = EmbeddedCalls(self, self._database)
 
@@ -104,9 +106,11 @@ class EmbeddedStore(OperationContext):
                     envelope = Envelope.parse(own, place=self._index)
                 elif stored[0] is not None:
                     envelope = self._stored(known, *stored)
+                else:
+                    envelope = self.values.inline(known, form)
             except DamagedError as error:
                 self._note(known, form, error)
-                damage = error
+                damage = error.with_traceback(None)  # which would keep the file mapped
         return Hit(OUTCOMES[number], at, expires, known, form, envelope, damage)
 
     def _stored(self, digest: Digest, form: bytes, size: int, stat: str | None, envelope: bytes | None) -> Envelope:
@@ -162,19 +166,29 @@ class EmbeddedStore(OperationContext):
     def decode(self, digest: Digest, envelope: Envelope) -> Any:
         """Return the value in an envelope; see `RecordStore.decode`."""
         try:
-            return envelope.load(self._loader)
+            return envelope.load(self._loader or self._choose_loader())
         except DamagedError as error:
             form = envelope.form if isinstance(error, UnreadableError) else None
             self._note(digest, form, error)
             raise
 
+    def _choose_loader(self) -> Loader:
+        """Decide, once, whether values are loaded in full or only plain types are built."""
+        self._loader = TRUSTED
+        if not assess(self.root).trusted:
+            from fleche.storage.safe_loader import SAFE
+
+            self._loader = SAFE
+        return self._loader
+
     def close(self) -> None:
         """Close the connections of all threads. The store opens again when it is used again."""
         self._database.close()
+        self.leases.close()
 
     def describe(self) -> Mapping[str, Any]:
         """Return what the store is and holds, for people: place, format, counts, bytes, trust."""
-        seal = self._open()
+        seal, trust = self._open(), assess(self.root)
         calls = self._database.one(statements.CALL_COUNT) or (0,)
         stored = self._database.one(statements.VALUE_TOTALS) or (0, 0)
         inline = self._database.one(statements.INLINE_TOTALS) or (0, 0)
@@ -186,6 +200,8 @@ class EmbeddedStore(OperationContext):
             "calls": calls[0],
             "values": stored[0] + inline[0],
             "bytes": int(stored[1] + inline[1]),
+            "trusted": trust.trusted,
+            "reason": trust.reason,
         }
 
     def _note(self, digest: Digest, form: str | None, error: DamagedError) -> None:

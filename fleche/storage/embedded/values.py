@@ -31,6 +31,7 @@ class EmbeddedValues(EmbeddedKeys, ValueStorage):
         files: Its large values.
     """
 
+    _FACE = "values"
     _STATEMENTS = {
         "keys": (statements.VALUE_KEYS,),
         "candidates": (statements.VALUE_CANDIDATES, statements.INLINE_CANDIDATES),
@@ -39,8 +40,7 @@ class EmbeddedValues(EmbeddedKeys, ValueStorage):
     }
 
     def __init__(self, store: EmbeddedStore, database: Database, files: ValueFiles) -> None:
-        super().__init__(database)
-        self.store = store
+        super().__init__(store, database)
         self._files = files
 
     def save(self, value: Any, key: Digest | None = None) -> Digest:
@@ -75,12 +75,22 @@ class EmbeddedValues(EmbeddedKeys, ValueStorage):
             except ValueError:
                 raise self._absent(key, form) from None
             row = self._database.one(statements.VALUE if form is None else statements.VALUE_FORM, known)
-            if row is None:
-                row = self._database.one(statements.INLINE if form is None else statements.INLINE_FORM, known)
-                if row is None:
-                    raise self._absent(key, form)
-                row = (row[0], len(row[1]), None, row[1])
-            return self.store.open_value(key, *row)
+            if row is not None:
+                return self.store.open_value(key, *row)
+            envelope = self.inline(key, form)
+            if envelope is None:
+                raise self._absent(key, form)
+            return envelope
+
+    def inline(self, key: Digest, form: str | None) -> Envelope | None:
+        """Return the bytes of a value that lives in the row of some call, or None.
+
+        Raises:
+            DamagedError: They are damaged, and were set aside.
+        """
+        known = (key.raw,) if form is None else (key.raw, bytes.fromhex(form))
+        row = self._database.one(statements.INLINE if form is None else statements.INLINE_FORM, known)
+        return None if row is None else self.store.open_value(key, row[0], len(row[1]), None, row[1])
 
     def _absent(self, key: Digest, form: str | None) -> UnknownDigestError:
         shape = "" if form is None else f" in the form {form}"

@@ -36,6 +36,7 @@ def create(path: Path, statements: tuple[str, ...]) -> None:
         connection = sqlite3.connect(path, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("BEGIN IMMEDIATE")
             for statement in statements:
                 connection.execute(statement)
@@ -93,6 +94,16 @@ class Database:
     def _renew(self) -> None:
         self._local = _Local()
         self._opening = threading.Lock()
+
+    def connection(self) -> sqlite3.Connection:
+        """Return this thread's connection, for maintenance; it is closed before a fork.
+
+        Raises:
+            StoreError: The file cannot be opened.
+        """
+        slot = self._held()
+        slot.lock.release()
+        return slot.connection
 
     def one(self, statement: str, parameters: tuple[object, ...] = ()) -> tuple[Any, ...] | None:
         """Return the first row of one query: the fastest way in.

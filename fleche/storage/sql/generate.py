@@ -57,7 +57,11 @@ def _statements() -> dict[str, ClauseElement]:
 
 
 def _fast() -> dict[str, ClauseElement]:
+    other = calls.alias("other")
+    form = func.coalesce(calls.c.form, other.c.form)
+    shared = and_(other.c.result == calls.c.result, other.c.form == form, other.c.envelope.is_not(None))
     stored = exists(select(literal_column("1")).select_from(values).where(_own_value))
+    elsewhere = exists(select(literal_column("1")).select_from(other).where(shared))
     return {
         "LOOKUP": select(
             calls.c.outcome,
@@ -79,7 +83,7 @@ def _fast() -> dict[str, ClauseElement]:
             calls.c.result,
             calls.c.form,
             calls.c.expires,
-            or_(calls.c.result.is_(None), _inline, stored),
+            or_(calls.c.result.is_(None), _inline, stored, elsewhere),
         ).where(calls.c.key == _KEY),
         "FUNCTION": select(functions.c.id).where(
             *(functions.c[name] == bindparam(name) for name in ("module", "name", "version", "code"))

@@ -15,7 +15,7 @@ from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
 from fleche.errors import SaveError
 from fleche.storage.base import CodeRecord
-from fleche.storage.canonical import to_json
+from fleche.storage.canonical import check_text, to_json
 from fleche.storage.sql import statements
 from fleche.storage.sql.rows import (
     OUTCOMES,
@@ -25,6 +25,7 @@ from fleche.storage.sql.rows import (
     record_of,
     runtime_columns,
     version_text,
+    whole,
 )
 
 __all__ = ["Filed", "Loaded", "Prepared", "add_code", "drop", "file", "filed", "find", "load"]
@@ -53,34 +54,27 @@ class Prepared:
             raise SaveError(f"the record of {call.module}.{call.name} cannot be stored: {error}") from error
 
     def _fill(self, call: DigestedCall) -> None:
-        "".join((call.module, call.name, *call.arguments, *call.kinds.values(), *call.metadata)).encode()
+        check_text(call)
         at = None if call.at is None else to_micros(call.at)
         runtime = runtime_columns(call.metadata.get("runtime"), at)
         environment = call.metadata.get("environment")
-        self.key = _key(call.key)
-        self.function = (call.module, call.name, version_text(call.version), b"" if call.code is None else _key(call.code))
+        self.key = whole(call.key)
+        self.function = (call.module, call.name, version_text(call.version), b"" if call.code is None else whole(call.code))
         self.environment = None if environment is None else to_json(environment)
         self.head = (
             outcome_number(call.outcome),
-            None if call.result is None else _key(call.result),
+            None if call.result is None else whole(call.result),
             None if call.form is None else bytes.fromhex(call.form),
             at,
             *runtime,
         )
         self.tail = (
-            None if call.parent is None else _key(call.parent),
+            None if call.parent is None else whole(call.parent),
             None if call.expires is None else to_micros(call.expires),
         )
         self.arguments = argument_rows(call)
         self.metadata = list(metadata_rows(call, runtime))
-        self.inputs = [_key(key) for key in call.inputs]
-
-
-def _key(digest: str) -> bytes:
-    raw = bytes.fromhex(digest)
-    if len(raw) * 2 != chosen().length:
-        raise ValueError(f"{digest!r} is not a whole {chosen().name} digest")
-    return raw
+        self.inputs = [whole(key) for key in call.inputs]
 
 
 class Filed:

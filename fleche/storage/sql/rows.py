@@ -15,6 +15,7 @@ from fleche.call.records import DigestedCall, Outcome, Scalar, Version
 from fleche.call.scalars import scalar_fits
 from fleche.clock import from_micros, to_micros
 from fleche.digest import Digest
+from fleche.digest.algorithm import chosen
 from fleche.storage.canonical import from_json, to_json
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "record_of",
     "runtime_columns",
     "version_text",
+    "whole",
 ]
 
 OUTCOMES = (Outcome.RESULT, Outcome.ERROR, Outcome.PARTIAL)
@@ -58,6 +60,18 @@ def outcome_number(outcome: Outcome) -> int:
     return _NUMBERS[outcome]
 
 
+def whole(digest: str) -> bytes:
+    """Return a digest as bytes.
+
+    Raises:
+        ValueError: It is not a whole digest of this process's algorithm.
+    """
+    raw = bytes.fromhex(digest)
+    if len(raw) * 2 != chosen().length:
+        raise ValueError(f"{digest!r} is not a whole {chosen().name} digest")
+    return raw
+
+
 def argument_rows(call: DigestedCall) -> list[tuple[Any, ...]]:
     """Return the rows of a call's arguments, each without the number of the call."""
     scalars, kinds = call.scalars, call.kinds
@@ -68,7 +82,7 @@ def argument_rows(call: DigestedCall) -> list[tuple[Any, ...]]:
             cells = _scalar_cells(scalars[name], kind)
         else:
             cells = (_plain_kind(kind), None, None, None)
-        rows.append((position, name, bytes.fromhex(digest), *cells))
+        rows.append((position, name, whole(digest), *cells))
     return rows
 
 
