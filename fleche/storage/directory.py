@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -36,7 +35,9 @@ Signature: 8a477f597d28d172789f06886806bc55
 # This file marks a cache directory of fleche, which backups may leave out.
 # See https://bford.info/cachedir/
 """
-_OURS = frozenset({"FORMAT", "index.db", "usage.db", "values", "calls", "locks", "quarantine", "CACHEDIR.TAG", ".gitignore"})
+_OURS = frozenset(
+    {"FORMAT", "index.db", "usage.db", "values", "calls", "locks", "quarantine", "CACHEDIR.TAG", ".gitignore"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +141,10 @@ class StoreDirectory:
         made = self.root / f".index.{secrets.token_hex(4)}{TEMPORARY}"
         try:
             make_index(made)
-            for left in ("index.db-wal", "index.db-shm"):  # of an index that was deleted; never to be applied to a new one
+            for left in (
+                "index.db-wal",
+                "index.db-shm",
+            ):  # of an index that was deleted; never to be applied to a new one
                 (self.root / left).unlink(missing_ok=True)
             made.rename(self.index)
         finally:
@@ -153,11 +157,11 @@ class StoreDirectory:
 
     def _refuse_foreign(self) -> None:
         with suppress(FileNotFoundError):
-            foreign = sorted(name for name in os.listdir(self.root) if not _is_ours(name))
+            foreign = sorted(path.name for path in self.root.iterdir() if not _is_ours(path.name))
             if foreign and not self._seal.exists():
                 raise FormatError(
-                    f"{self.root} is not a fleche store and not empty (it holds {foreign[0]!r}); a store is made only in "
-                    f"a new or empty directory. Choose another place.",
+                    f"{self.root} is not a fleche store and not empty (it holds {foreign[0]!r}); a store is "
+                    f"made only in a new or empty directory. Choose another place.",
                     path=str(self.root),
                 )
 
@@ -179,15 +183,15 @@ class StoreDirectory:
     def _checked(self, found: Mapping[str, Any]) -> Seal:
         if found.get("format") != FORMAT or found.get("digest") != DIGEST_FORMAT:
             raise FormatError(
-                f"the store at {self.root} has format {found.get('format')} (digests {found.get('digest')}), written by "
-                f"fleche {found.get('written_by')}; this is fleche {VERSION}, which reads format {FORMAT} (digests "
+                f"the store at {self.root} has format {found.get('format')} (digests {found.get('digest')}), written "
+                f"by fleche {found.get('written_by')}; this is fleche {VERSION}, which reads format {FORMAT} (digests "
                 f"{DIGEST_FORMAT}). Use fleche {found.get('readable_from')} or later, or another store.",
                 path=str(self.root),
             )
         if found.get("layout") != LAYOUT:
             raise FormatError(
-                f"the store at {self.root} has the layout {found.get('layout')!r}, which fleche {VERSION} does not read; "
-                f"use another store.",
+                f"the store at {self.root} has the layout {found.get('layout')!r}, which fleche {VERSION} does not "
+                f"read; use another store.",
                 path=str(self.root),
             )
         if found.get("algorithm") != chosen().name:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from fleche.call.records import DigestedCall, Outcome
+from fleche.call.records import DigestedCall
 from fleche.clock import to_micros
 from fleche.digest import Digest, digest
 from fleche.errors import DamagedError, UnknownDigestError, UnreadableError
@@ -139,9 +139,7 @@ class CallMemory(CallMixin, MemoryBackend):
         store: The record store that this is a face of, if any.
     """
 
-    def __init__(
-        self, storage: MutableMapping[Digest, Any] | None = None, *, store: MemoryStore | None = None
-    ) -> None:
+    def __init__(self, storage: MutableMapping[Digest, Any] | None = None, *, store: MemoryStore | None = None) -> None:
         super().__init__(storage)
         self.store = store
 

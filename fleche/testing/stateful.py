@@ -69,7 +69,11 @@ class RecordStoreMachine(RuleBasedStateMachine):
 
     def _model(self, call: DigestedCall, forms: dict[str, Any]) -> None:
         old = self.calls.get(call.key)
-        if old is None or old.outcome is not Outcome.RESULT or (call.outcome is Outcome.RESULT and call.result != old.result):
+        if (
+            old is None
+            or old.outcome is not Outcome.RESULT
+            or (call.outcome is Outcome.RESULT and call.result != old.result)
+        ):
             self.calls[call.key] = call
         elif call.result != old.result:
             return

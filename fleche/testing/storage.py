@@ -65,7 +65,19 @@ class ValueStorageTests(_Suite):
     def test_what_is_saved_is_loaded(self) -> None:
         """A value comes back equal and of the same type, by key and by prefix; None is a value."""
         with self.open() as values:
-            for value in (None, True, 1, 1.0, "x", b"y", [1, [2]], {"a": {1, 2}}, (), datetime(2020, 1, 1), b"z" * 300_000):
+            for value in (
+                None,
+                True,
+                1,
+                1.0,
+                "x",
+                b"y",
+                [1, [2]],
+                {"a": {1, 2}},
+                (),
+                datetime(2020, 1, 1),
+                b"z" * 300_000,
+            ):
                 key = values.save(value)
                 for name in (key, str(key), key.upper(), key[:8]):
                     loaded = values.load(name)
@@ -150,7 +162,7 @@ class ValueStorageTests(_Suite):
             with pytest.raises(KeyError):
                 values.shrink(_key("ffff"))
             with pytest.raises(TypeError):
-                values.shrink()
+                values.shrink()  # type: ignore[call-overload]
 
     @_FEW
     @given(st.sets(st.integers(0, 4000), min_size=1, max_size=12))
@@ -191,7 +203,7 @@ class ValueStorageTests(_Suite):
         """A value that cannot be pickled raises `SaveError`, and nothing is stored."""
         with self.open() as values:
             with pytest.raises(SaveError):
-                values.save((n for n in ()), _key("ab"))
+                values.save((n for n in (1,)), _key("ab"))
             assert not values.contains(_key("ab"))
 
 
@@ -312,7 +324,12 @@ class CallStorageTests(_Suite):
             assert found(arguments={"y": 1}) == found(arguments={"x": True}) == found(name="h") == []
             assert found(result=2) == [1]
             assert found(version=1) == found(metadata={"tags": {"a": 1}}) == found(metadata={"tags": {}}) == [5]
-            assert found(version="1") == found(metadata={"tags": {"a": 1.0}}) == found(metadata={"tags": {"b": None}}) == []
+            assert (
+                found(version="1")
+                == found(metadata={"tags": {"a": 1.0}})
+                == found(metadata={"tags": {"b": None}})
+                == []
+            )
             assert found(outcomes=frozenset(Outcome), arguments={"x": 6}) == [6]
 
     @_MORE
@@ -416,14 +433,15 @@ class RecordStoreTests(_Suite):
         """Both faces name their store, so that a cache finds out that they are one."""
         with self.open() as store:
             assert isinstance(store, RecordStore)
-            assert store.values.store is store  # type: ignore[attr-defined]
-            assert store.calls.store is store  # type: ignore[attr-defined]
+            for face in (store.values, store.calls):
+                assert getattr(face, "store", None) is store
             assert store.lookup(self.call().key) is None
 
     def test_what_is_recorded_is_found(self) -> None:
         """A lookup returns outcome, times and result, whatever the result's size; None is a result."""
         with self.open() as store:
-            for number, value in enumerate((None, 1.5, "x" * 5000, b"y" * 300_000, [[]])):
+            results: list[Any] = [None, 1.5, "x" * 5000, b"y" * 300_000, [[]]]
+            for number, value in enumerate(results):
                 expires = _NOON + timedelta(days=1) if number % 2 else None
                 call = self.file(store, self.call(number, expires=expires), value)
                 hit = store.lookup(call.key)

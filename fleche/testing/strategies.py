@@ -73,7 +73,9 @@ def _runtime(start: int, wall: int, cpu: int, system: int) -> dict[str, Any]:
 def metadata() -> st.SearchStrategy[Mapping[str, Mapping[str, Any]]]:
     """Generate namespaces of JSON values, among them those that have columns of their own."""
     entries = st.dictionaries(_TEXT, json_values(), max_size=3)
-    known = st.fixed_dictionaries({}, optional={"runtime": runtimes() | entries, "environment": entries, "tags": entries})
+    known = st.fixed_dictionaries(
+        {}, optional={"runtime": runtimes() | entries, "environment": entries, "tags": entries}
+    )
     return st.builds(lambda one, other: {**one, **other}, st.dictionaries(_TEXT, entries, max_size=2), known)
 
 
@@ -91,7 +93,9 @@ def records(draw: st.DrawFn, outcomes: st.SearchStrategy[Outcome] | None = None)
         code=draw(st.none() | st.sampled_from([digest("one"), digest("two")])),
         arguments={name: loose.get(name) or _digest(value) for name, value in given.items()},
         scalars={name: value for name, value in given.items() if name not in loose},
-        kinds={name: draw(st.sampled_from(["None", "int", "a=b", "c-", "=", ""])) for name in names if draw(st.booleans())},
+        kinds={
+            name: draw(st.sampled_from(["None", "int", "a=b", "c-", "=", ""])) for name in names if draw(st.booleans())
+        },
         result=None if outcome is Outcome.ERROR and draw(st.booleans()) else digest(draw(st.integers(0, 2))),
         outcome=outcome,
         metadata=draw(metadata()),

@@ -9,7 +9,7 @@ from typing import Any
 
 from fleche.call.records import DigestedCall
 from fleche.digest import Digest
-from fleche.errors import DamagedError, FlecheError, SaveError, StoreError, UnreadableError
+from fleche.errors import DamagedError, FlecheError, StoreError, UnreadableError
 from fleche.storage.base import CodeRecord, Hit, Intent, OperationContext
 from fleche.storage.directory import Seal, StoreDirectory
 from fleche.storage.embedded.calls import EmbeddedCalls
@@ -68,9 +68,7 @@ class EmbeddedStore(OperationContext):
         self.root = root
         self._directory = StoreDirectory(root, cachedir_tag=self._options["cachedir_tag"])
         self._database = database.Database(self._directory.index, self._open)
-        self._files = ValueFiles(
-            self._directory.values, self._directory.quarantine, verify=self._options["verify"]
-        )
+        self._files = ValueFiles(self._directory.values, self._directory.quarantine, verify=self._options["verify"])
         self._index = str(self._directory.index)
         self._loader: Loader | None = None
         self._unreadable: set[tuple[Digest, str | None]] = set()
@@ -126,7 +124,9 @@ class EmbeddedStore(OperationContext):
             return self._files.read(digest, name, stat)
         except FileNotFoundError as error:
             path = str(self._files.path_of(digest, name))
-            raise DamagedError(f"{path}, a value of {size} bytes, is gone. It counts as missing.", place=path) from error
+            raise DamagedError(
+                f"{path}, a value of {size} bytes, is gone. It counts as missing.", place=path
+            ) from error
         except OSError as error:
             path = str(self._files.path_of(digest, name))
             raise StoreError(f"{path} cannot be read: {error.strerror or error}", path=path) from error

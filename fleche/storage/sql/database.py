@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
@@ -120,7 +121,8 @@ class Database:
             return row
         finally:
             slot.lock.release()
-        return self._again(failure, lambda connection: connection.execute(statement, parameters).fetchone())
+        again: tuple[Any, ...] | None = self._again(failure, partial(_first, statement, parameters))
+        return again
 
     def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run queries that see one state of the database.
@@ -268,7 +270,7 @@ class Database:
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(self.path)
+            found = self.path.stat()
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -295,6 +297,10 @@ def _connected(path: Path, mode: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _first(statement: str, parameters: tuple[object, ...], connection: sqlite3.Connection) -> Any:
+    return connection.execute(statement, parameters).fetchone()
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

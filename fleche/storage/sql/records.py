@@ -33,7 +33,9 @@ __all__ = ["Filed", "Loaded", "Prepared", "add_code", "drop", "file", "filed", "
 _CALL_FIELDS = "functions.name = ?", "functions.module = ?", "functions.version = ?", "functions.code = ?"
 _ARGUMENT = "EXISTS (SELECT 1 FROM arguments WHERE arguments.call = calls.id AND name = ? AND digest = ?)"
 _FIRST_ARGUMENT = "calls.id IN (SELECT arguments.call FROM arguments WHERE digest = ? AND name = ?)"
-_FIND = "SELECT calls.id FROM calls JOIN functions ON functions.id = calls.function WHERE {} ORDER BY calls.at, calls.key"
+_FIND = (
+    "SELECT calls.id FROM calls JOIN functions ON functions.id = calls.function WHERE {} ORDER BY calls.at, calls.key"
+)
 
 _FIRST = itemgetter(0)
 
@@ -59,7 +61,12 @@ class Prepared:
         runtime = runtime_columns(call.metadata.get("runtime"), at)
         environment = call.metadata.get("environment")
         self.key = whole(call.key)
-        self.function = (call.module, call.name, version_text(call.version), b"" if call.code is None else whole(call.code))
+        self.function = (
+            call.module,
+            call.name,
+            version_text(call.version),
+            b"" if call.code is None else whole(call.code),
+        )
         self.environment = None if environment is None else to_json(environment)
         self.head = (
             outcome_number(call.outcome),
