@@ -137,7 +137,7 @@ class StoreDirectory:
             return seal
 
     def _make_index(self, make_index: Callable[[Path], None]) -> None:
-        """Make the index elsewhere, so that nobody sees it, or the files that SQLite puts beside it, before it is whole."""
+        """Make the index elsewhere: nobody sees it, or what SQLite puts beside it, before it is whole."""
         made = self.locks / f".index.{secrets.token_hex(4)}{TEMPORARY}"
         try:
             make_index(made)
