@@ -22,6 +22,7 @@ __all__ = ["Database", "create"]
 Result = TypeVar("Result")
 
 _BUSY = 60.0  # seconds that a writer waits for the others
+_CHECKPOINT = 4000  # pages (16 MB) of the log between two checkpoints, each of which waits for the disk
 _ATTEMPTS = 5  # how often a commit is repeated because the file was replaced meanwhile
 _DAMAGED = ("malformed", "not a database", "no such table", "no such column")
 _FULL = ("full", "disk I/O error")
@@ -292,6 +293,7 @@ def _connected(path: Path, mode: str) -> sqlite3.Connection:
     )
     try:
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT}")
         connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
     except BaseException:
         connection.close()
