@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -138,8 +137,8 @@ class StoreDirectory:
             return seal
 
     def _make_index(self, make_index: Callable[[Path], None]) -> None:
-        """Make the index under another name, so that nobody sees it before it is whole."""
-        made = self.root / f".index.{secrets.token_hex(4)}{TEMPORARY}"
+        """Make the index elsewhere: nobody sees it, or what SQLite puts beside it, before it is whole."""
+        made = self.locks / f".index.{secrets.token_hex(4)}{TEMPORARY}"
         try:
             make_index(made)
             for left in (
@@ -158,11 +157,11 @@ class StoreDirectory:
 
     def _refuse_foreign(self) -> None:
         with suppress(FileNotFoundError):
-            foreign = sorted(name for name in os.listdir(self.root) if not _is_ours(name))
+            foreign = sorted(path.name for path in self.root.iterdir() if not _is_ours(path.name))
             if foreign and not self._seal.exists():
                 raise FormatError(
-                    f"{self.root} is not a fleche store and not empty (it holds {foreign[0]!r}); a store is made only in "
-                    f"a new or empty directory. Choose another place.",
+                    f"{self.root} is not a fleche store and not empty (it holds {foreign[0]!r}); a store is "
+                    f"made only in a new or empty directory. Choose another place.",
                     path=str(self.root),
                 )
 
@@ -184,15 +183,15 @@ class StoreDirectory:
     def _checked(self, found: Mapping[str, Any]) -> Seal:
         if found.get("format") != FORMAT or found.get("digest") != DIGEST_FORMAT:
             raise FormatError(
-                f"the store at {self.root} has format {found.get('format')} (digests {found.get('digest')}), written by "
-                f"fleche {found.get('written_by')}; this is fleche {VERSION}, which reads format {FORMAT} (digests "
+                f"the store at {self.root} has format {found.get('format')} (digests {found.get('digest')}), written "
+                f"by fleche {found.get('written_by')}; this is fleche {VERSION}, which reads format {FORMAT} (digests "
                 f"{DIGEST_FORMAT}). Use fleche {found.get('readable_from')} or later, or another store.",
                 path=str(self.root),
             )
         if found.get("layout") != LAYOUT:
             raise FormatError(
-                f"the store at {self.root} has the layout {found.get('layout')!r}, which fleche {VERSION} does not read; "
-                f"use another store.",
+                f"the store at {self.root} has the layout {found.get('layout')!r}, which fleche {VERSION} does not "
+                f"read; use another store.",
                 path=str(self.root),
             )
         if found.get("algorithm") != chosen().name:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from fleche.call.records import DigestedCall, Outcome
+from fleche.call.records import DigestedCall
 from fleche.clock import to_micros
 from fleche.digest import Digest, digest
 from fleche.errors import DamagedError, UnknownDigestError, UnreadableError

@@ -162,7 +162,7 @@ class ValueStorageTests(_Suite):
             with pytest.raises(KeyError):
                 values.shrink(_key("ffff"))
             with pytest.raises(TypeError):
-                values.shrink()
+                values.shrink()  # type: ignore[call-overload]
 
     @_FEW
     @given(st.sets(st.integers(0, 4000), min_size=1, max_size=12))
@@ -203,7 +203,7 @@ class ValueStorageTests(_Suite):
         """A value that cannot be pickled raises `SaveError`, and nothing is stored."""
         with self.open() as values:
             with pytest.raises(SaveError):
-                values.save((n for n in ()), _key("ab"))
+                values.save((n for n in (1,)), _key("ab"))
             assert not values.contains(_key("ab"))
 
 
@@ -433,14 +433,15 @@ class RecordStoreTests(_Suite):
         """Both faces name their store, so that a cache finds out that they are one."""
         with self.open() as store:
             assert isinstance(store, RecordStore)
-            assert store.values.store is store  # type: ignore[attr-defined]
-            assert store.calls.store is store  # type: ignore[attr-defined]
+            for face in (store.values, store.calls):
+                assert getattr(face, "store", None) is store
             assert store.lookup(self.call().key) is None
 
     def test_what_is_recorded_is_found(self) -> None:
         """A lookup returns outcome, times and result, whatever the result's size; None is a result."""
         with self.open() as store:
-            for number, value in enumerate((None, 1.5, "x" * 5000, b"y" * 300_000, [[]])):
+            results: list[Any] = [None, 1.5, "x" * 5000, b"y" * 300_000, [[]]]
+            for number, value in enumerate(results):
                 expires = _NOON + timedelta(days=1) if number % 2 else None
                 call = self.file(store, self.call(number, expires=expires), value)
                 hit = store.lookup(call.key)

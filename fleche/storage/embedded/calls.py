@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from sqlite3 import Connection
+from typing import ClassVar
 
 from fleche.call.records import DigestedCall, QueryCall
 from fleche.digest import Digest
@@ -29,7 +30,7 @@ class EmbeddedCalls(EmbeddedKeys, CallStorage):
     """
 
     _FACE = "calls"
-    _STATEMENTS = {
+    _STATEMENTS: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "keys": (statements.CALL_KEYS,),
         "candidates": (statements.CALL_CANDIDATES,),
         "below": (statements.CALL_BELOW,),

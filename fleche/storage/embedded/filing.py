@@ -7,7 +7,7 @@ from sqlite3 import Connection
 
 from fleche.call.records import DigestedCall
 from fleche.digest import Digest
-from fleche.errors import DamagedError, SaveError, UnreadableError
+from fleche.errors import DamagedError, UnreadableError
 from fleche.storage.base import CodeRecord, check_key
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease

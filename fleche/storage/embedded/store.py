@@ -9,7 +9,7 @@ from typing import Any
 
 from fleche.call.records import DigestedCall
 from fleche.digest import Digest
-from fleche.errors import DamagedError, FlecheError, SaveError, StoreError, UnreadableError
+from fleche.errors import DamagedError, FlecheError, StoreError, UnreadableError
 from fleche.storage.base import CodeRecord, Hit, Intent, OperationContext
 from fleche.storage.directory import Seal, StoreDirectory
 from fleche.storage.embedded.calls import EmbeddedCalls

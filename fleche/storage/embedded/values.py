@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from sqlite3 import Connection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fleche.digest import Digest, digest
 from fleche.errors import UnknownDigestError
@@ -32,7 +33,7 @@ class EmbeddedValues(EmbeddedKeys, ValueStorage):
     """
 
     _FACE = "values"
-    _STATEMENTS = {
+    _STATEMENTS: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "keys": (statements.VALUE_KEYS,),
         "candidates": (statements.VALUE_CANDIDATES, statements.INLINE_CANDIDATES),
         "below": (statements.VALUE_BELOW, statements.INLINE_BELOW),
@@ -62,9 +63,9 @@ class EmbeddedValues(EmbeddedKeys, ValueStorage):
         with self._operation_context(key, intent=Intent.WRITE):
             value = StoredValue(key, envelope, self._files)
             newest = self._database.one(statements.VALUE, (key.raw,))
-            if newest is None or newest[0].hex() == value.form:
-                if self._database.read(value.is_here):
-                    return
+            is_newest = newest is None or newest[0].hex() == value.form
+            if is_newest and self._database.read(value.is_here):
+                return
             self._database.write(value.put_newest)
 
     def get_envelope(self, key: Digest, form: str | None = None) -> Envelope:

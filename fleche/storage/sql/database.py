@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
@@ -21,6 +22,7 @@ __all__ = ["Database", "create"]
 Result = TypeVar("Result")
 
 _BUSY = 60.0  # seconds that a writer waits for the others
+_CHECKPOINT = 4000  # pages (16 MB) of the log between two checkpoints, each of which waits for the disk
 _ATTEMPTS = 5  # how often a commit is repeated because the file was replaced meanwhile
 _DAMAGED = ("malformed", "not a database", "no such table", "no such column")
 _FULL = ("full", "disk I/O error")
@@ -120,7 +122,8 @@ class Database:
             return row
         finally:
             slot.lock.release()
-        return self._again(failure, lambda connection: connection.execute(statement, parameters).fetchone())
+        again: tuple[Any, ...] | None = self._again(failure, partial(_first, statement, parameters))
+        return again
 
     def read(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run queries that see one state of the database.
@@ -268,7 +271,7 @@ class Database:
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(self.path)
+            found = self.path.stat()
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -290,11 +293,16 @@ def _connected(path: Path, mode: str) -> sqlite3.Connection:
     )
     try:
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT}")
         connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _first(statement: str, parameters: tuple[object, ...], connection: sqlite3.Connection) -> Any:
+    return connection.execute(statement, parameters).fetchone()
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

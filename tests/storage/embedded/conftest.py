@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,9 +19,9 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 def open_files(root):
     """Return the files below a directory that this process has open."""
     found = []
-    for number in os.listdir("/proc/self/fd"):
+    for number in list(Path("/proc/self/fd").iterdir()):
         try:
-            name = os.readlink(f"/proc/self/fd/{number}")
+            name = str(number.readlink())
         except OSError:
             continue
         if name.startswith(str(root)):

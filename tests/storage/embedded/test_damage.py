@@ -192,7 +192,7 @@ def test_a_corrupted_index_is_one_clear_error(root, file):
     file(store, 1, "x")
     store.close()
     (root / "index.db").write_bytes(b"SQLite format 3\x00" + b"\xff" * 8000)
-    with pytest.raises(StoreError, match="index.db.*damaged"):
+    with pytest.raises(StoreError, match=r"index\.db.*damaged"):
         store.lookup(digest(1))
     with pytest.raises(StoreError, match="damaged"):
         file(store, 2, "x")

@@ -91,7 +91,7 @@ def test_a_foreign_directory_is_not_adopted(root):
     (root / "thesis.tex").touch()
     with pytest.raises(FormatError, match=r"thesis\.tex"):
         EmbeddedStore(root)
-    assert os.listdir(root) == ["thesis.tex"]
+    assert list(root.iterdir()) == [root / "thesis.tex"]
     (root / "thesis.tex").unlink()
     EmbeddedStore(root).close()
 

@@ -244,7 +244,7 @@ def test_what_was_acknowledged_survives_kill_9(root, file, make_call, result, po
         assert ended.returncode == -9
     else:
         assert len(acknowledged) >= 5
-        assert ended.returncode == (-9 if reached and "after-rename" not in point or repeat == 300_000 else 0)
+        assert ended.returncode == (-9 if (reached and "after-rename" not in point) or repeat == 300_000 else 0)
     value = "v" * repeat + "5"
     assert result(store, file(store, 5, value)) == value
     assert store._database.one("PRAGMA integrity_check") == ("ok",)
