@@ -58,12 +58,16 @@ class Analysis:
         source = self._sources.find(code, space)
         if source is None:
             return Part(b"B" + text(MAGIC) + encode_code(code), "bytecode", names_of_code(code), None)
-        kept = [d for d in getattr(source.node, "decorator_list", []) if not _is_our_decorator(d, space)]
+        kept = [d for d in getattr(source.node, "decorator_list", []) if not _is_our_decorator(d, space, source.ours)]
         label = b"S" + normalise(source.node, owner=source.owner, decorators=kept)
         return Part(label, "source", names_of_source(source.node), source)
 
 
-def _is_our_decorator(expression: Any, space: dict[str, Any]) -> bool:
+def _is_our_decorator(expression: Any, space: dict[str, Any], ours: frozenset[str]) -> bool:
+    """Whether a decorator is one of this library's, by what its name is bound to.
+
+    A function that was pickled by value brings only the globals that its body uses: there its module's imports tell.
+    """
     names: list[str] = []
     while not hasattr(expression, "id"):
         names.append(getattr(expression, "attr", ""))
@@ -71,10 +75,12 @@ def _is_our_decorator(expression: Any, space: dict[str, Any]) -> bool:
         if expression is None:
             return False
     value = space.get(expression.id, MISSING)
+    if value is MISSING:
+        return expression.id in ours
     for name in reversed([name for name in names if name]):
         if is_ours(value):
             break
         value = vars(value).get(name, MISSING) if isinstance(value, ModuleType) else MISSING
     if isinstance(value, functools.partial):
         value = value.func
-    return value is not MISSING and is_ours(value)
+    return value is not MISSING and is_ours(value) and not hasattr(value, "__wrapped__")

@@ -33,11 +33,13 @@ class Source:
         node: The function's definition or lambda.
         owner: The class around it, or None.
         text: Its literal source.
+        ours: The names that its module imports from this library.
     """
 
     node: Any
     owner: str | None
     text: str
+    ours: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class _Parsed:
         self._lines = content.splitlines(keepends=True)
         self._nodes: dict[tuple[int, str], list[tuple[Any, str | None]]] = {}
         self._codes: dict[str, list[CodeType]] = {}
+        self._ours = _imported_from_us(tree)
         self._index_nodes(tree, None)
         self._index_codes(code)
 
@@ -68,7 +71,7 @@ class _Parsed:
         for other in found:
             at = self._node_of(other)
             if at is not None:
-                return Source(at[0], at[1], self._text(at[0]))
+                return Source(at[0], at[1], self._text(at[0]), self._ours)
         return None
 
     def _index_nodes(self, tree: ast.AST, owner: str | None) -> None:
@@ -98,6 +101,16 @@ class _Parsed:
         if isinstance(node, ast.Lambda):
             return ast.get_source_segment("".join(self._lines), node) or ""
         return "".join(self._lines[first - 1 : node.end_lineno])
+
+
+def _imported_from_us(tree: ast.AST) -> frozenset[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").partition(".")[0] == "fleche":
+            names.update(alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Import):
+            names.update(a.asname or "fleche" for a in node.names if a.name.partition(".")[0] == "fleche")
+    return frozenset(names)
 
 
 def _span(code: CodeType) -> tuple[int, int, int, int] | None:
