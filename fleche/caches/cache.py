@@ -48,7 +48,7 @@ class Cache(BaseCache):
         self.calls = calls
         store = getattr(values, "store", None)
         shared = store is not None and store is getattr(calls, "store", None)
-        self._store: RecordStore = store if shared else PairStore(values, calls)
+        self._store: RecordStore = store if shared and isinstance(store, RecordStore) else PairStore(values, calls)
         self._clock = clock
         self.lookup = self._store.lookup  # type: ignore[method-assign]  # the fastest path: no call between
 
@@ -165,10 +165,7 @@ class Cache(BaseCache):
 
     def close(self) -> None:
         """Release every connection and file."""
-        for part in {id(part): part for part in (self._store, self.values, self.calls)}.values():
-            close = getattr(part, "close", None)
-            if close is not None:
-                close()
+        self._store.close()
 
     def __repr__(self) -> str:
         return (

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from fleche.digest.algorithm import chosen
-from fleche.digest.code.watch import class_fingerprint, fingerprint
+from fleche.digest.code.watch import fingerprint
 from fleche.digest.ordered import ordered
 from fleche.digest.text import Digest
 from fleche.digest.walk import DEFAULT, D, digest, register_digest
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["DIGEST_LENGTH", "D", "Digest", "Indigestible", "digest", "ordered", "register_digest"]
 
 # Code is read by `code`, which digests values: each needs the other, and they meet here.
-DEFAULT.identity.class_fingerprint = class_fingerprint
 DEFAULT.identity.value_fingerprint = fingerprint
 
 

@@ -65,7 +65,7 @@ def _call_facts(record: DigestedCall, key: str) -> list[tuple[str, str]]:
 
 def calls_html(calls: Iterable[tuple[str, DigestedCall]]) -> str:
     """Return records as a table, the first fifty of them."""
-    rows = []
+    rows: list[str] = []
     more = 0
     for key, record in calls:
         if len(rows) == _MOST:

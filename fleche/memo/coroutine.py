@@ -30,7 +30,7 @@ class AsyncCachedFunction(CachedFunction[P, Coroutine[Any, Any, R]]):
 
     _is_coroutine_marker: Any
 
-    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:  # type: ignore[override]
+    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return what the call returned before, or run the body and remember."""
         memo = self._memo
         mode = active_mode()
@@ -115,7 +115,7 @@ class AsyncCachedFunction(CachedFunction[P, Coroutine[Any, Any, R]]):
             return self
         return self._bound_to(instance, BoundAsyncCachedFunction)
 
-    async def load(self, *args: P.args, **kwargs: P.kwargs) -> R:  # type: ignore[override]
+    async def load(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the stored result of a call; never run the body.
 
         Raises:
@@ -123,7 +123,7 @@ class AsyncCachedFunction(CachedFunction[P, Coroutine[Any, Any, R]]):
         """
         return self._load((*self._receiver, *args), kwargs)  # type: ignore[no-any-return]
 
-    async def rerun(self, *args: P.args, **kwargs: P.kwargs) -> R:  # type: ignore[override]
+    async def rerun(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the body whatever is stored, and store what it returns."""
         with mode(Mode.REFRESH):
             return await self(*args, **kwargs)

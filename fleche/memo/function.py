@@ -172,7 +172,7 @@ class CachedFunction(Generic[P, R]):
         return self._bound_to(instance, BoundCachedFunction)
 
     def _bound_to(self, instance: Any, kind: type) -> Any:
-        bound = object.__new__(kind)
+        bound: Any = object.__new__(kind)
         bound.__dict__.update(self.__dict__)
         bound._receiver = (*self._receiver, instance)
         bound.__self__ = instance
