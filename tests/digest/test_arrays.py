@@ -140,7 +140,7 @@ def test_confusable_arrays_differ():
         np.datetime64("2026"),
         np.datetime64("2026-01-01"),
         np.datetime64("NaT"),
-        np.timedelta64("NaT"),
+        np.timedelta64("NaT", "s"),
         np.timedelta64(1, "s"),
         np.timedelta64(1000, "ms"),
         np.array(1),
