@@ -4,7 +4,7 @@ from fleche.call.binding import FunctionProfile, Ignored, Required, bind
 from fleche.call.lazy import CallSource, Handle, LazyArguments, LazyCall
 from fleche.call.live import ABSENT, Call, PreparedCall
 from fleche.call.metadata import Environment, Git, MetaData, Runtime, Tags
-from fleche.call.records import DigestedCall, Metadata, Outcome, QueryCall, Scalar, Version
+from fleche.call.records import NO_ITEMS, DigestedCall, Metadata, Outcome, QueryCall, Scalar, Version
 from fleche.call.scalars import kind_of, scalar_fits
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Ignored",
     "LazyArguments",
     "LazyCall",
+    "NO_ITEMS",
     "MetaData",
     "Metadata",
     "Outcome",

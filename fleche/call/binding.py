@@ -73,7 +73,7 @@ class FunctionProfile:
         )
         self._order = tuple((p.name, p.default) for p in parameters.values() if p.name != self._varkw)
         self._check_names()
-        self._marked = not any(p.annotation is not _EMPTY for p in parameters.values())
+        self.settled = not any(p.annotation is not _EMPTY for p in parameters.values())
 
     def _check_names(self) -> None:
         parameters = self.signature.parameters
@@ -93,7 +93,7 @@ class FunctionProfile:
         found: dict[str, set[str]] = {"Ignored": set(), "Required": set()}
         for parameter in self.signature.parameters.values():
             annotation = parameter.annotation
-            if isinstance(annotation, str):
+            while isinstance(annotation, str):
                 annotation = _evaluate(annotation, self.function)
             if get_origin(annotation) is Annotated:
                 for extra in get_args(annotation)[1:]:
@@ -102,7 +102,7 @@ class FunctionProfile:
         self.ignored |= found["Ignored"]
         self.required |= found["Required"]
         self._check_names()
-        self._marked = True
+        self.settled = True
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of a call by name, defaults applied, in the order of the signature.
@@ -114,7 +114,7 @@ class FunctionProfile:
         Raises:
             TypeError: The function cannot be called so.
         """
-        if not self._marked:
+        if not self.settled:
             self._read_annotations()
         arguments = self._bind_all(args, kwargs)
         for name in self.ignored:
@@ -171,7 +171,7 @@ class FunctionProfile:
 
     def missing(self, kwargs: Mapping[str, Any]) -> list[str]:
         """Return the required parameters that were not given by keyword."""
-        if not self._marked:
+        if not self.settled:
             self._read_annotations()
         return [name for name in self.signature.parameters if name in self.required and name not in kwargs]
 
@@ -181,7 +181,7 @@ class FunctionProfile:
         Raises:
             TypeError: More positional arguments, or other names, than the function takes.
         """
-        if not self._marked:
+        if not self.settled:
             self._read_annotations()
         bound = self.signature.bind_partial(*args, **kwargs).arguments
         extra = bound.pop(self._varkw, {}) if self._varkw else {}

@@ -30,12 +30,15 @@ class Handle(Digest):
     """A digest that knows its store: it stands for its value as an argument, and loads it on demand."""
 
     _source: CallSource
+    origin: Digest | None
+    """The key of the call whose result this is, where that is known."""
 
     @classmethod
-    def of(cls, text: Digest, source: CallSource) -> Handle:
+    def of(cls, text: Digest, source: CallSource, origin: Digest | None = None) -> Handle:
         """Return a handle on a value of a store."""
         handle = str.__new__(cls, text)
         handle._source = source
+        handle.origin = origin
         return handle
 
     def load(self) -> Any:
@@ -47,7 +50,7 @@ class Handle(Digest):
         return self._source.load_value(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Handle.of, (Digest(self), self._source)
+        return Handle.of, (Digest(self), self._source, self.origin)
 
 
 class LazyArguments(Mapping[str, Any]):
@@ -159,7 +162,7 @@ class LazyCall:
         """
         if self.record.result is None:
             raise ValueNotStored(f"call {self.key[:12]} has no result: its outcome is {self.outcome}", digest="")
-        return Handle.of(self.record.result, self._source)
+        return Handle.of(self.record.result, self._source, self.key)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LazyCall) and other.record == self.record

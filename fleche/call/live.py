@@ -76,7 +76,7 @@ class Call:
             arguments=digests(self.arguments),
             scalars={name: value for name, value in self.arguments.items() if scalar_fits(value)},
             kinds={name: "" if isinstance(value, Digest) else kind_of(value) for name, value in self.arguments.items()},
-            result=None if self.result is ABSENT else digest(self.result, "result"),
+            result=None if self.result is ABSENT else digest(self.result, name="result"),
             metadata=self.metadata,
         )
 
@@ -152,4 +152,4 @@ def digests(arguments: Mapping[str, Any]) -> dict[str, Digest]:
     Raises:
         Indigestible: One has none; the path starts with its name.
     """
-    return {name: digest(value, name) for name, value in arguments.items()}
+    return {name: digest(value, name=name) for name, value in arguments.items()}

@@ -1,8 +1,9 @@
 """What a value is: its canonical encoding, and the digest of that."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fleche.digest.algorithm import chosen
+from fleche.digest.code.watch import class_fingerprint, fingerprint
 from fleche.digest.ordered import ordered
 from fleche.digest.text import Digest
 from fleche.digest.walk import DEFAULT, D, digest, register_digest
@@ -13,14 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DIGEST_LENGTH", "D", "Digest", "Indigestible", "digest", "ordered", "register_digest"]
 
-
-def _fingerprint(code: Any) -> Digest:
-    from fleche.digest.code import fingerprint  # reading code is not needed before a value holds some
-
-    return fingerprint(code)
-
-
-DEFAULT.identity.value_fingerprint = _fingerprint
+# Code is read by `code`, which digests values: each needs the other, and they meet here.
+DEFAULT.identity.class_fingerprint = class_fingerprint
+DEFAULT.identity.value_fingerprint = fingerprint
 
 
 def __getattr__(name: str) -> int:

@@ -15,7 +15,7 @@ from fleche.digest.scalars import FRAMES
 from fleche.digest.text import Digest
 from fleche.errors import FlecheError
 
-__all__ = ["DEFAULT", "D", "Walk", "digest", "register_digest"]
+__all__ = ["DEFAULT", "D", "Walk", "digest", "examine", "register_digest"]
 
 DEFAULT = Registry()
 
@@ -51,6 +51,20 @@ def digest(value: Any, *, name: str = "value") -> Digest:
     if scalar is not None:
         return Digest.from_bytes(chosen().hash(scalar(value)))
     return Digest.from_bytes(Walk(DEFAULT, chosen(), name).digest(value))
+
+
+def examine(value: Any, *, name: str = "value") -> tuple[Digest, bool]:
+    """Return the digest of a value, and whether a `Digest` inside it stands for a part of it.
+
+    Raises:
+        Indigestible: Something in the value has no digest; the error names the path to it.
+    """
+    scalar = FRAMES.get(type(value))
+    if scalar is not None:
+        return Digest.from_bytes(chosen().hash(scalar(value))), False
+    walk = Walk(DEFAULT, chosen(), name)
+    raw = walk.digest(value)
+    return Digest.from_bytes(raw), walk.refers
 
 
 def register_digest(kind: type | str, function: Callable[[Any], Any], *, subclasses: bool = False) -> None:
@@ -202,6 +216,7 @@ class Walk:
         self._reopened: list[_Open] = []
         self._serial = 0
         self._repeats = 0
+        self.refers = False
 
     def digest(self, value: Any) -> bytes:
         """Return the raw digest of a value.
@@ -240,6 +255,7 @@ class Walk:
             return known.frame
         plan = self._plan(value)
         if isinstance(plan, bytes):
+            self.refers |= isinstance(value, Digest)
             return plan
         part = _Part()
         if part.advance(plan):  # nothing in it has children, so it is never open

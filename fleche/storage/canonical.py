@@ -13,7 +13,7 @@ from fleche.digest import Digest
 from fleche.errors import SaveError
 from fleche.storage.base import check_key
 
-__all__ = ["canonical", "from_json", "to_json"]
+__all__ = ["canonical", "check_text", "from_json", "to_json"]
 
 
 def canonical(call: DigestedCall) -> DigestedCall:
@@ -27,6 +27,7 @@ def canonical(call: DigestedCall) -> DigestedCall:
     """
     names = call.arguments
     try:
+        check_text(call)
         return call.evolve(
             code=_plain(call.code),
             arguments={name: check_key(Digest(digest)) for name, digest in names.items()},
@@ -42,6 +43,15 @@ def canonical(call: DigestedCall) -> DigestedCall:
         )
     except ValueError as error:
         raise SaveError(f"the record of {call.module}.{call.name} cannot be stored: {error}") from error
+
+
+def check_text(call: DigestedCall) -> None:
+    """Refuse names that no store can write: those with a lone surrogate.
+
+    Raises:
+        UnicodeEncodeError: There is one.
+    """
+    "".join((call.module, call.name, *call.arguments, *call.kinds.values(), *call.metadata)).encode()
 
 
 def to_json(entries: Mapping[str, Any]) -> str:

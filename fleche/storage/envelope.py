@@ -86,8 +86,7 @@ class Envelope:
         view = memoryview(data)
         source = MemorySource([view[start:stop] for start, stop in header.spans()], header, place)
         stream = source.stream()
-        if header.parts > 1:
-            source.verify()
+        source.verify()
         return cls(header, stream, source, place)
 
     @classmethod
@@ -111,7 +110,7 @@ class Envelope:
         place = str(path)
         source, header = FileSource.open(Path(path), mapped=mapped)
         stream = source.stream()
-        if verify_buffers and header.parts > 1:
+        if verify_buffers:
             source.verify()
         return cls(header, stream, source, place)
 
@@ -139,8 +138,6 @@ class Envelope:
             return loader.load(self._stream, buffers, header.serializer)
         except UntrustedError as error:
             error.place = self.place
-            raise
-        except MemoryError:
             raise
         except Exception as error:
             written = f" It was written with {header.writers}." if header.writers else ""
@@ -218,6 +215,8 @@ class Envelope:
 
 def _writers(value: Any, has_buffers: bool) -> str:
     root = type(value).__module__.partition(".")[0]
+    if root == "builtins" and not has_buffers:
+        return ""
     names = {root} if root not in sys.stdlib_module_names and root != "__main__" else set()
     if has_buffers:
         names.add("numpy")

@@ -32,7 +32,13 @@ _RANGES = sys.platform == "linux" and struct.calcsize("P") == 8
 
 
 class Flight(Protocol):
-    """One lock per key, each held by at most one process."""
+    """One lock per key, each held by at most one process.
+
+    Attributes:
+        epoch: Another number whenever all locks held before were lost.
+    """
+
+    epoch: int
 
     def acquire(self, key: str) -> int | None:
         """Lock a key that this process does not hold; never blocks.
@@ -81,6 +87,8 @@ class RangeFlight:
         path: The file, which is created and never removed.
     """
 
+    epoch: int
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self.after_fork_in_child(first=True)
@@ -125,6 +133,7 @@ class RangeFlight:
         if first:
             self._descriptor = -1
         self._held: set[str] = set()
+        self.epoch = 0 if first else self.epoch + 1
         self._shut()
 
     def __del__(self) -> None:
@@ -140,6 +149,7 @@ class RangeFlight:
         if not self._is_current():
             # Somebody removed the file: locks on the old one no longer exclude anyone.
             self._shut()
+            self.epoch += 1
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             stat = os.fstat(self._descriptor)
             self._identity = stat.st_dev, stat.st_ino
@@ -195,6 +205,7 @@ class FileFlight:
         self._folder = folder
         self._lock = threading.Lock()
         self._held: dict[str, Any] = {}
+        self.epoch = 0
         FORKS.add(self)
 
     def acquire(self, key: str) -> int | None:
@@ -240,6 +251,7 @@ class FileFlight:
         """Drop the parent's files: as long as these copies are open, the parent's locks outlive the parent."""
         self._lock = threading.Lock()
         held, self._held = self._held, {}
+        self.epoch += 1
         for lock in held.values():
             context = lock._context  # noqa: SLF001 - there is no public way to close without unlocking
             descriptor, context.lock_file_fd = context.lock_file_fd, None

@@ -31,8 +31,7 @@ _SERIALIZERS = {int(s): s for s in Serializer}
 Bytes = bytes | bytearray | memoryview
 
 
-def _xxh3(data: Bytes) -> bytes:
-    return xxhash.xxh3_64_intdigest(data).to_bytes(8, "little")
+_xxh3: Callable[[Bytes], bytes] = xxhash.xxh3_64_digest
 
 
 def _sha256(data: Bytes) -> bytes:
@@ -86,6 +85,7 @@ class Header:
     def describe(cls, serializer: Serializer, raw: Sequence[Bytes], stored: Sequence[Bytes], writers: str) -> Header:
         """Return the header of these parts: as they are, and as they will be stored."""
         sums = [_xxh3(part) for part in raw]
+        python = sys.version_info.minor
         raw_sizes = [len(part) for part in raw]
         stored_sizes = [len(part) for part in stored]
         sections = b""
@@ -95,7 +95,6 @@ class Header:
             sections += _section(_COMPRESSED, b"".join(map(_SIZE.pack, stored_sizes)))
         if writers:
             sections += _section(_WRITERS, writers.encode())
-        python = sys.version_info.minor
         size = _FIXED.size + 8 + len(sections) + _SUM.size
         fixed = _FIXED.pack(MAGIC, MAJOR, MINOR, serializer, python, _XXH3, 0, 0, size, raw_sizes[0])
         body = fixed + sums[0] + sections
@@ -116,8 +115,9 @@ class Header:
             raise damaged(place, "it does not start as an envelope does")
         if not _FIXED.size + _SUM.size <= size <= len(data):
             raise damaged(place, f"its header has {size} bytes, and {len(data)} are left")
-        body, end = bytes(data[: size - 8]), size - 8
-        if _xxh3(body) != data[end:size]:
+        encoded, end = bytes(data[:size]), size - 8
+        body = encoded[:end]
+        if _xxh3(body) != encoded[end:]:
             raise damaged(place, "the checksum of its header differs")
         if major != MAJOR or serializer not in _SERIALIZERS or algorithm not in _ALGORITHMS:
             raise UnreadableError(
@@ -139,7 +139,6 @@ class Header:
             writers = sections.get(_WRITERS, b"").decode("utf-8", "replace")
             if len(stored_sizes) != len(raw_sizes):
                 raise damaged(place, "its tables of sizes disagree")
-        encoded = body + bytes(data[end:size])
         return cls(encoded, _SERIALIZERS[serializer], python, algorithm, raw_sizes, stored_sizes, sums, writers)
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from fleche.clock import SYSTEM, Clock, to_micros
 from fleche.digest import Digest
 from fleche.storage.flight import Flight, open_flight
 from fleche.storage.forks import FORKS
+from fleche.storage.host import host_name
 from fleche.storage.leases import Holder, Owner, Waited, closed_circle
 from fleche.storage.leases_process import ProcessLease, ProcessLeases
 from fleche.storage.notices import Notices, Wait
@@ -179,6 +179,9 @@ class LocalLeases:
             return
         if self._notices is not None:
             self._notices.erase(line)
+        # Who polled with this key in hand and did not come back cannot wait any more.
+        for key, owner in [wait for wait in list(self._waiters) if own.key in wait[1].holding]:
+            self.leave(key, owner)
         self._flight.release(own.key)
         own.release()
 
@@ -207,7 +210,7 @@ class LocalLeases:
     def _stranger(self, key: Digest) -> Holder:
         _, notices = self._opened()
         said = notices.holder(key)
-        return said or Holder(socket.gethostname(), 0, "unknown", "unknown", self._clock.now())
+        return said or Holder(host_name(), 0, "unknown", "unknown", self._clock.now())
 
     def _in_circle(self, key: Digest, owner: Owner, notices: Notices) -> bool:
         """Whether this wait is the one to be left, seen at two steps in a row.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import socket
 import threading
 from datetime import datetime
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import Self
 from fleche.clock import SYSTEM, Clock
 from fleche.digest import Digest
 from fleche.storage.forks import FORKS
+from fleche.storage.host import host_name
 from fleche.storage.leases import Holder, Owner, Waited, closed_circle
 
 __all__ = ["ProcessLease", "ProcessLeases"]
@@ -44,7 +44,7 @@ class ProcessLease:
 
     def holder(self) -> Holder:
         """Return who holds it."""
-        return Holder(socket.gethostname(), os.getpid(), self.thread, self._function, self.since)
+        return Holder(host_name(), os.getpid(), self.thread, self._function, self.since)
 
     def __enter__(self) -> Self:
         return self

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterable
+from io import BytesIO
 from typing import Any, Protocol
 
 from fleche.storage.pickling import Serializer
+from fleche.storage.safe_types import MOVED
 
 __all__ = ["TRUSTED", "Buffer", "Loader", "TrustedLoader"]
 
@@ -35,7 +37,24 @@ class TrustedLoader:
 
     def load(self, stream: Buffer, buffers: Iterable[Buffer], serializer: Serializer) -> Any:  # noqa: ARG002
         """Return the value; see `Loader.load`."""
-        return pickle.loads(stream, buffers=buffers)
+        buffers = list(buffers)
+        try:
+            return pickle.loads(stream, buffers=buffers)
+        except ModuleNotFoundError:
+            return _Moved(BytesIO(stream), buffers=buffers).load()
+
+
+class _Moved(pickle.Unpickler):
+    """Finds types in modules that have another name in the version that reads than in the one that wrote."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return super().find_class(module, name)
+        except ModuleNotFoundError:
+            other = MOVED.get(module) or next((old for old, new in MOVED.items() if new == module), None)
+            if other is None:
+                raise
+            return super().find_class(other, name)
 
 
 TRUSTED: Loader = TrustedLoader()

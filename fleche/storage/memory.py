@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from fleche.call.records import DigestedCall, Outcome
+from fleche.call.records import DigestedCall
 from fleche.clock import to_micros
 from fleche.digest import Digest, digest
 from fleche.errors import DamagedError, UnknownDigestError, UnreadableError
@@ -26,7 +26,8 @@ from fleche.storage.base import (
 )
 from fleche.storage.canonical import canonical
 from fleche.storage.envelope import Envelope
-from fleche.storage.leases import InProcessLeases, Lease, Leases
+from fleche.storage.leases import Lease, Leases
+from fleche.storage.leases_process import ProcessLeases
 from fleche.storage.loader import TRUSTED, Loader
 
 __all__ = ["CallMemory", "MemoryBackend", "MemoryStore", "ValueMemory"]
@@ -138,9 +139,7 @@ class CallMemory(CallMixin, MemoryBackend):
         store: The record store that this is a face of, if any.
     """
 
-    def __init__(
-        self, storage: MutableMapping[Digest, Any] | None = None, *, store: MemoryStore | None = None
-    ) -> None:
+    def __init__(self, storage: MutableMapping[Digest, Any] | None = None, *, store: MemoryStore | None = None) -> None:
         super().__init__(storage)
         self.store = store
 
@@ -183,7 +182,7 @@ class MemoryStore:
         self.values = ValueMemory({}, store=self)
         self.calls = CallMemory({}, store=self)
         self.code: dict[Digest, CodeRecord] = {}
-        self.leases: Leases = InProcessLeases()
+        self.leases: Leases = ProcessLeases()
         self._loader: Loader = TRUSTED
         self._lock = threading.RLock()
 
@@ -217,12 +216,17 @@ class MemoryStore:
             old: DigestedCall | None = self.calls.storage.get(key)
             if old is not None and lease is not None and lease.lost:
                 return
-            for digest_, envelope in values.items():
-                self.values.put_envelope(digest_, envelope)
-            if old is None or call.replaces(old) or (old.outcome is call.outcome and self._envelope(old) is None):
+            if old is not None and not call.replaces(old):
+                if old.result != call.result:
+                    return
+                if own is not None and old.outcome is call.outcome and self._envelope(old) is None:
+                    old = None
+            for name, envelope in values.items():
+                self.values.put_envelope(name, envelope)
+            if old is None or call.replaces(old):
                 self.calls.storage[key] = call
-            if code is not None:
-                self.code.setdefault(code.digest, code)
+                if code is not None:
+                    self.code.setdefault(code.digest, code)
 
     def decode(self, digest: Digest, envelope: Envelope) -> Any:
         """Return the value in an envelope; see `RecordStore.decode`."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import socket
 import threading
 import weakref
 import zlib
@@ -19,6 +17,7 @@ from pathlib import Path
 from fleche.clock import from_micros
 from fleche.storage.flight import Flight
 from fleche.storage.forks import FORKS
+from fleche.storage.host import host_name
 from fleche.storage.leases import Holder
 
 __all__ = ["Notices", "Wait"]
@@ -63,7 +62,7 @@ class Notices:
 
     def waits(self, held: str, wanted: str) -> int | None:
         """Say that the computation of one key waits for another; return the line to `erase` later, or None."""
-        return self._write(f"{_WAITS}\t{held}\t{wanted}\t{secrets.token_hex(8)}")
+        return self._write(f"{_WAITS}\t{held}\t{wanted}\t{os.urandom(8).hex()}")
 
     def erase(self, line: int | None) -> None:
         """Take one notice back."""
@@ -101,11 +100,11 @@ class Notices:
 
     def _write(self, text: str) -> int | None:
         with self._lock, contextlib.suppress(OSError):
-            if self._mine is None or not self._flight.holds(self._mine.id):
-                page = secrets.token_hex(16)
+            if self._mine is None or self._mine.epoch != self._flight.epoch:
+                page = os.urandom(16).hex()
                 if self._flight.acquire(page) is None:
                     return None
-                self._mine = _Page(self._folder, page)
+                self._mine = _Page(self._folder, page, self._flight.epoch)
             return self._mine.write(text)
         return None
 
@@ -127,14 +126,15 @@ class Notices:
 class _Page:
     """The file of this process."""
 
-    def __init__(self, folder: Path, page: str) -> None:
+    def __init__(self, folder: Path, page: str, epoch: int) -> None:
         self.id = page
+        self.epoch = epoch
         path = folder / f"{page}.notices"
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
         self._free: list[int] = []
         self._end = 0
         self._finalizer = weakref.finalize(self, _remove, path, self._descriptor)
-        self.write(f"{_short(socket.gethostname(), 80)}\t{os.getpid()}")
+        self.write(f"{_short(host_name(), 80)}\t{os.getpid()}")
 
     def write(self, text: str) -> int:
         line = self._free.pop() if self._free else self._end
@@ -154,8 +154,11 @@ class _Page:
         os.close(self._descriptor)
 
     def _put(self, line: int, content: bytes) -> None:
-        os.lseek(self._descriptor, line * _LINE, os.SEEK_SET)
-        os.write(self._descriptor, content)
+        if hasattr(os, "pwrite"):
+            os.pwrite(self._descriptor, content, line * _LINE)
+        else:
+            os.lseek(self._descriptor, line * _LINE, os.SEEK_SET)
+            os.write(self._descriptor, content)
 
 
 def _remove(path: Path, descriptor: int) -> None:

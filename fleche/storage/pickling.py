@@ -5,12 +5,14 @@ from __future__ import annotations
 import pickle
 import sys
 import threading
+from collections import ChainMap
 from collections.abc import Callable
 from enum import IntEnum
 from io import BytesIO
 from typing import Any
 
 from fleche.errors import SaveError
+from fleche.storage.arrays import dispatch_table
 
 __all__ = ["INLINE", "PROTOCOL", "Pickled", "Serializer", "dump"]
 
@@ -49,7 +51,7 @@ def dump(value: Any) -> Pickled:
         return Serializer.PICKLE, pickle.dumps(value, PROTOCOL), []
     kept = _Buffers()
     try:
-        return Serializer.PICKLE, pickle.dumps(value, PROTOCOL, buffer_callback=kept), kept.views()
+        return Serializer.PICKLE, _dump_plainly(value, kept), kept.views()
     except RecursionError:
         return _dump_with(_dump_deep, Serializer.PICKLE, value)
     except _REFUSED as refusal:
@@ -99,21 +101,41 @@ class _Buffers:
         return self._kept
 
 
+def _dump_plainly(value: Any, kept: _Buffers) -> bytes:
+    table = dispatch_table()
+    if table is None:
+        return pickle.dumps(value, PROTOCOL, buffer_callback=kept)
+    file = BytesIO()
+    pickler = pickle.Pickler(file, PROTOCOL, buffer_callback=kept)
+    pickler.dispatch_table = table
+    pickler.dump(value)
+    return file.getvalue()
+
+
 def _dump_by_value(value: Any, kept: _Buffers) -> bytes:
     import cloudpickle
 
+    file = BytesIO()
+    pickler = cloudpickle.Pickler(file, PROTOCOL, buffer_callback=kept)
+    table = dispatch_table()
+    if table is not None:
+        pickler.dispatch_table = ChainMap(table, pickler.dispatch_table)
     try:
-        stream: bytes = cloudpickle.dumps(value, PROTOCOL, buffer_callback=kept)
+        pickler.dump(value)
     except RecursionError as error:
         raise pickle.PicklingError("it is nested too deeply for cloudpickle") from error
-    return stream
+    return file.getvalue()
 
 
 def _dump_deep(value: Any, kept: _Buffers) -> bytes:
     file = BytesIO()
     with _DEEP:
         # The pickler in Python recurses on the heap only, so the limit is all that stops it.
-        pickle._Pickler(file, PROTOCOL, buffer_callback=kept).dump(value)  # noqa: SLF001
+        pickler = pickle._Pickler(file, PROTOCOL, buffer_callback=kept)  # noqa: SLF001
+        table = dispatch_table()
+        if table is not None:
+            pickler.dispatch_table = table
+        pickler.dump(value)
     return file.getvalue()
 
 

@@ -108,6 +108,8 @@ class FileSource:
 
     def verify(self) -> None:
         """Verify each buffer."""
+        if self._header.parts == 1:
+            return
         place, content = str(self._path), self._first[0]
         for index, (begin, end) in enumerate(self._header.spans()):
             if index:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
-import socket
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from fleche.faults import reach
+from fleche.storage.host import host_name
 
 __all__ = ["TEMPORARY", "temporary_sibling", "write_whole"]
 
@@ -23,8 +22,8 @@ def temporary_sibling(path: Path) -> Path:
     >>> temporary_sibling(Path("values/ab/cd")).name.endswith(TEMPORARY)
     True
     """
-    host = socket.gethostname().split(".")[0].replace("/", "_")
-    return path.with_name(f".{path.name}.{host}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}")
+    host = host_name().split(".")[0]
+    return path.with_name(f".{path.name}.{host}.{os.getpid()}.{os.urandom(4).hex()}{TEMPORARY}")
 
 
 def write_whole(path: Path, parts: Iterable[bytes | memoryview], *, sync: bool, mode: int = 0o444) -> None:

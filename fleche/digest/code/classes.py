@@ -14,13 +14,51 @@ from fleche.digest.code.identity import home
 __all__ = ["attributes", "class_label"]
 
 _AUTOMATIC = frozenset(
-    "__dict__ __weakref__ __module__ __doc__ __qualname__ __firstlineno__ __static_attributes__ __annotations__"
-    " __annotate__ __annotate_func__ __annotations_cache__ __orig_bases__ __parameters__ __abstractmethods__ _abc_impl"
-    " __match_args__ __dataclass_fields__ __dataclass_params__ __attrs_attrs__ __attrs_own_setattr__ __replace__"
-    " _is_protocol __protocol_attrs__ __non_callable_proto_members__ _is_runtime_protocol __subclasshook__"
-    " __classdictcell__ __type_params__".split()
+    {
+        "__dict__",
+        "__weakref__",
+        "__module__",
+        "__doc__",
+        "__qualname__",
+        "__firstlineno__",
+        "__static_attributes__",
+        "__slotnames__",
+        "__annotations__",
+        "__annotate__",
+        "__annotate_func__",
+        "__annotations_cache__",
+        "__orig_bases__",
+        "__parameters__",
+        "__abstractmethods__",
+        "_abc_impl",
+        "__match_args__",
+        "__dataclass_fields__",
+        "__dataclass_params__",
+        "__attrs_attrs__",
+        "__attrs_own_setattr__",
+        "__replace__",
+        "_is_protocol",
+        "__protocol_attrs__",
+        "__non_callable_proto_members__",
+        "_is_runtime_protocol",
+        "__subclasshook__",
+        "__classdictcell__",
+        "__type_params__",
+    }
 )
-_NAMEDTUPLE = frozenset("_make _replace _asdict __new__ __getnewargs__ __repr__ __slots__ _fields _field_defaults".split())
+_NAMEDTUPLE = frozenset(
+    {
+        "_make",
+        "_replace",
+        "_asdict",
+        "__new__",
+        "__getnewargs__",
+        "__repr__",
+        "__slots__",
+        "_fields",
+        "_field_defaults",
+    }
+)
 _MAKERS = frozenset({"dataclasses", "reprlib", "enum", "collections", "typing", "attr._make", "attr"})
 _FLAGS = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
 _FIELD_FLAGS = ("init", "repr", "hash", "compare", "kw_only")
@@ -67,9 +105,9 @@ def _field_values(cls: type) -> Iterator[tuple[str, Any]]:
 
 
 def class_label(cls: type) -> bytes:
-    """Return the encoding of a class without its attributes and bases: name, annotations, and what made it a record."""
+    """Return the encoding of a class itself: name, annotations, and what made it a record."""
     parts = [text(cls.__name__)]
-    annotations = cls.__dict__.get("__annotations__", {})
+    annotations = cls.__dict__.get("__annotations__", {})  # noqa: RUF063 - never evaluated, never inherited
     parts.append(word(len(annotations)))
     for name, annotation in annotations.items():
         parts.append(text(name) + text(_annotation(annotation)))
@@ -91,8 +129,8 @@ def _annotation(annotation: Any) -> bytes:
     """Return what an annotation says: names and arguments, not the classes behind them."""
     if isinstance(annotation, str):
         return b"s" + text(annotation)
-    if annotation is None or isinstance(annotation, (int, bytes)) or annotation is ...:
-        return b"k" + constant(annotation if type(annotation) in (bool, int, bytes) or annotation in (None, ...) else None)
+    if annotation is None or annotation is ... or type(annotation) in (bool, int, bytes):
+        return b"k" + constant(annotation)
     origin, arguments = getattr(annotation, "__origin__", None), getattr(annotation, "__args__", None)
     if isinstance(arguments, tuple) and not isinstance(annotation, type):
         head = _annotation(origin) if origin is not None else text(type(annotation).__qualname__)
@@ -102,7 +140,11 @@ def _annotation(annotation: Any) -> bytes:
     kind = annotation if isinstance(annotation, type) else type(annotation)
     name = getattr(annotation, "__qualname__", None) or getattr(annotation, "__name__", None)
     forward = getattr(annotation, "__forward_arg__", None)
-    return b"n" + text(str(getattr(annotation, "__module__", kind.__module__))) + text(str(forward or name or kind.__qualname__))
+    return (
+        b"n"
+        + text(str(getattr(annotation, "__module__", kind.__module__)))
+        + text(str(forward or name or kind.__qualname__))
+    )
 
 
 def _generated(value: Any) -> bool:

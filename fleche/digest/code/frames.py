@@ -1,7 +1,7 @@
 """Framing: how the encodings of this package put parts together so that no two sequences of parts read alike.
 
-An integer is 8 bytes, little-endian; text is its length in bytes and UTF-8; a constant is a type letter and its content.
-The page ``docs/formats/code.md`` gives them.
+An integer is 8 bytes, little-endian; text is its length in bytes and UTF-8; a constant is a type letter and its
+content. The page ``docs/formats/code.md`` gives them.
 """
 
 from __future__ import annotations

@@ -6,8 +6,6 @@ reached and how, not on where a walk happened to enter a cycle. ``docs/formats/c
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fleche.digest.algorithm import FORMAT, chosen
@@ -92,25 +90,32 @@ class CodeTree:
     source: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
-        return "\n".join(self._lines("", ""))
+        lines, todo = [], [(0, "", self)]
+        while todo:
+            depth, label, tree = todo.pop()
+            via = f"{label}: " if label else ""
+            lines.append(f"{'  ' * depth}{via}{tree.kind} {tree.name} {tree.digest[:8]} ({tree.how})")
+            todo.extend((depth + 1, name, child) for name, child in reversed(tree.children))
+        return "\n".join(lines)
 
     def to_json(self) -> str:
-        """Return the tree as JSON with sorted keys: what a store keeps so that a later call can be compared."""
-        return json.dumps(self._plain(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        """Return the tree as JSON, stable to the byte: what a store keeps so that a later call can be compared.
 
-    def _plain(self) -> dict[str, object]:
-        plain: dict[str, object] = {"name": self.name, "kind": self.kind, "digest": str(self.digest), "how": self.how}
-        if self.children:
-            plain["children"] = {label: child._plain() for label, child in self.children}
-        if self.source:
-            plain["source"] = dict(self.source)
-        return plain
+        ``nodes`` lists the nodes breadth first, the root first; ``children`` gives the places of a node's children in
+        that list, by label. ``source`` gives source texts by the name of their node.
+        """
+        import json
 
-    def _lines(self, indent: str, label: str) -> Iterable[str]:
-        via = f"{label}: " if label else ""
-        yield f"{indent}{via}{self.kind} {self.name} {self.digest[:8]} ({self.how})"
-        for name, child in self.children:
-            yield from child._lines(f"{indent}  ", name)
+        order = [self]
+        nodes: list[dict[str, object]] = []
+        for tree in order:
+            plain: dict[str, object] = {"name": tree.name, "kind": tree.kind, "digest": tree.digest, "how": tree.how}
+            if tree.children:
+                plain["children"] = {label: len(order) + at for at, (label, _) in enumerate(tree.children)}
+                order.extend(child for _, child in tree.children)
+            nodes.append(plain)
+        whole = {"nodes": nodes, "source": dict(self.source)}
+        return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def tree_of(root: Node) -> CodeTree:

@@ -1,8 +1,8 @@
 """Normalised source: an encoding of a syntax tree that changes with what the code does, not with how it is laid out.
 
-Left out: positions, comments, layout, docstrings and other statements that are a bare constant, ``pass``, type comments,
-annotations of functions and their locals, and every field that is empty (versions of Python differ in which fields
-exist). ``docs/formats/code.md`` gives the encoding.
+Left out: positions, comments, layout, docstrings and other statements that are a bare constant, ``pass``, type
+comments, annotations of functions and their locals, and every field that is empty (versions of Python differ in which
+fields exist). ``docs/formats/code.md`` gives the encoding.
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ class _Writer:
             self._local(node)
         elif isinstance(node, ast.JoinedStr):
             self._joined(node)
+        elif isinstance(node, _Arguments):
+            self.fields("arguments", ast.iter_fields(node))
         elif isinstance(node, ast.Name) and node.id == "__debug__":
             self.parts.append(b"k" + constant(not self._optimised))
         else:
@@ -149,9 +151,10 @@ class _Writer:
 class _Arguments(ast.AST):
     """Parameters, without what does not count."""
 
+    _fields = ("posonlyargs", "args", "vararg", "kwonlyargs", "kw_defaults", "kwarg", "defaults")
+
     def __init__(self, node: ast.arguments, *, annotations: bool, defaults: bool) -> None:
         super().__init__()
-        self._fields = ("posonlyargs", "args", "vararg", "kwonlyargs", "kw_defaults", "kwarg", "defaults")
         for field in self._fields:
             value = getattr(node, field)
             if field in ("kw_defaults", "defaults"):

@@ -1,7 +1,8 @@
 """Source that is proven to be the code that runs: parsed files, and the syntax tree of a code object.
 
-A file or notebook cell is compiled once, as a whole, and a function's source is used only where one of the code objects
-that come out equals the function's own. An edited file, an import hook or a missing file therefore gives no source.
+A file or notebook cell is compiled once, as a whole, and a function's source is used only where one of the code
+objects that come out equals the function's own. An edited file, an import hook or a missing file therefore gives no
+source.
 """
 
 from __future__ import annotations
@@ -157,8 +158,8 @@ def _parse(content: str | None, flags: int) -> _Parsed | None:
 
 def _read(name: str, namespace: dict[str, Any], parsed: dict[Any, Any], flags: int) -> tuple[Any, str | None]:
     """Return what tells one content of a file from another, and the content unless it was parsed already."""
-    entry = linecache.cache.get(name)
-    if entry is None or entry[1] is not None:
+    entry: tuple[Any, ...] | None = linecache.cache.get(name)
+    if entry is None or len(entry) < 2 or entry[1] is not None:
         try:
             stat = os.stat(name)  # noqa: PTH116 - a path object costs more than the call
         except (OSError, ValueError):

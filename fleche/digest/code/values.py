@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 import enum
@@ -9,18 +10,31 @@ import fractions
 import functools
 import pathlib
 import re
+import sys
 import threading
 import types
 import uuid
 from collections import deque
-from collections.abc import MutableMapping, MutableSequence, MutableSet
+from collections.abc import Callable, MutableMapping, MutableSequence, MutableSet
 from typing import Any
 
 from fleche.digest.code.frames import word
 from fleche.digest.text import Digest
 from fleche.digest.walk import digest
 
-__all__ = ["CODE", "SMALL", "Cut", "Open", "holds_code", "is_container", "is_immutable", "is_small"]
+__all__ = [
+    "CODE",
+    "SMALL",
+    "Cut",
+    "Open",
+    "classes_in",
+    "holds_code",
+    "is_container",
+    "is_immutable",
+    "is_opaque",
+    "is_small",
+    "views",
+]
 
 SMALL = 4096  # bytes: a mutable value up to this is digested again at each call
 DEPTH = 4  # how deep tables are searched for functions
@@ -51,6 +65,12 @@ def is_container(value: Any) -> bool:
     return isinstance(value, (list, dict, set, bytearray, deque, MutableMapping, MutableSequence, MutableSet))
 
 
+def is_opaque(value: Any) -> bool:
+    """Whether a value never counts by content, though it may have a digest: loggers and their handlers."""
+    logging = sys.modules.get("logging")
+    return logging is not None and isinstance(value, (logging.Filterer, logging.LoggerAdapter))
+
+
 def holds_code(value: Any, depth: int = DEPTH) -> bool:
     """Whether a table (exactly a list, tuple or dict) holds functions or classes, near its top."""
     kind = type(value)
@@ -67,6 +87,13 @@ def holds_code(value: Any, depth: int = DEPTH) -> bool:
 
 def is_small(value: Any) -> bool:
     """Whether a value's encoding is about `SMALL` bytes at most; looks at no more than that."""
+    try:
+        return _is_small(value)
+    except Exception:  # an attribute or length of somebody's object
+        return False
+
+
+def _is_small(value: Any) -> bool:
     budget, stack, seen = SMALL, [value], set()
     while stack and budget >= 0:
         item = stack.pop()
@@ -88,16 +115,81 @@ def is_small(value: Any) -> bool:
         elif id(item) not in seen and not isinstance(item, type):
             seen.add(id(item))
             stack.append(getattr(item, "__dict__", None) or {})
-            if isinstance(length := getattr(type(item), "__len__", None) and _length(item), int):
-                budget -= 9 * length
+            budget -= 9 * len(item) if hasattr(type(item), "__len__") else 0
     return budget >= 0
 
 
-def _length(item: Any) -> int | None:
+def views(value: Any) -> list[tuple[Any, tuple[Any, ...]]] | None:
+    """Return the containers of plain data with the items that they hold now, or None for anything else.
+
+    As long as each holds the same objects in the same places, the value is the same: comparing them costs a fraction of
+    a digest.
+    """
+    found: list[tuple[Any, tuple[Any, ...]]] = []
+    todo, seen = [value], set()
+    while todo:
+        item = todo.pop()
+        kind = type(item)
+        if is_immutable(item) or id(item) in seen:
+            continue
+        seen.add(id(item))
+        if kind is dict:
+            found.append((item, tuple(item)))
+            found.append((item.values(), tuple(item.values())))
+            todo.extend(item)
+            todo.extend(item.values())
+        elif kind in (list, set, tuple):
+            found.append((item, tuple(item)))
+            todo.extend(item)
+        else:
+            return None
+    return found
+
+
+def classes_in(value: Any, covers: Callable[[str], bool], *, everywhere: bool) -> dict[str, type]:
+    """Return the walked classes of which instances are in a value, by name: their methods are code that it brings.
+
+    Args:
+        value: Any value; looked at through containers and the attributes of objects, and never changed.
+        covers: Whether a module is walked.
+        everywhere: Whether to look inside objects of other packages too. Not in what has no digest, such as a logger:
+            it leads to half of the process.
+    """
+    found: dict[str, type] = {}
+    todo, seen = [value], set()
+    while todo:
+        item = todo.pop()
+        kind = type(item)
+        if kind in _LEAVES or id(item) in seen:
+            continue
+        seen.add(id(item))
+        walked = covers(kind.__module__) or "<locals>" in kind.__qualname__
+        if walked:
+            found[f"{kind.__module__}.{kind.__qualname__}"] = kind
+        if isinstance(item, dict):
+            todo.extend(dict.keys(item))
+            todo.extend(dict.values(item))
+        elif isinstance(item, (list, tuple, set, frozenset, deque)):
+            todo.extend([] if _LEAVES.issuperset(map(type, item)) else item)
+        if walked or everywhere:
+            todo.extend(_attributes(item))
+    return found
+
+
+def _attributes(item: Any) -> list[Any]:
     try:
-        return len(item)
-    except Exception:
-        return None
+        values = list(object.__getattribute__(item, "__dict__").values())
+    except AttributeError:
+        values = []
+    for base in type(item).__mro__:
+        for descriptor in vars(base).values():
+            if isinstance(descriptor, types.MemberDescriptorType):
+                with contextlib.suppress(AttributeError):
+                    values.append(descriptor.__get__(item))
+    return values
+
+
+_LEAVES = _IMMUTABLE | {type, types.FunctionType, types.MethodType}
 
 
 class Cut(Exception):  # noqa: N818 - a signal, not an error
@@ -111,8 +203,8 @@ class Cut(Exception):  # noqa: N818 - a signal, not an error
 class Open(threading.local):
     """The values that this thread is digesting for fingerprints, outermost first.
 
-    Digesting a value may fingerprint a function inside it, which may reach the same value again. The cycle is cut there,
-    by distance: each root has one digest, wherever the cycle is entered.
+    Digesting a value may fingerprint a function inside it, which may reach the same value again. The cycle is cut
+    there, by distance: each root has one digest, wherever the cycle is entered.
 
     Attributes:
         lowest: The outermost value that a cut referred to; a fingerprint that began above it must not be remembered.

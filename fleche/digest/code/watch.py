@@ -4,23 +4,60 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
+from operator import is_
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal
 
 from fleche.digest.code.frames import MISSING, text
 from fleche.digest.code.graph import CodeTree, Node, graph_digest, tree_of
+from fleche.digest.code.identity import MAIN, always_fingerprinted, function_identity
 from fleche.digest.text import Digest
 
 if TYPE_CHECKING:
-    from fleche.digest.code.reach import Analysis, Seen
+    from fleche.digest.code.analysis import Analysis
+    from fleche.digest.code.seen import Seen
     from fleche.digest.code.values import Open
 
-__all__ = ["CodeWatch", "Mode", "fingerprint"]
+__all__ = ["CodeWatch", "Mode", "class_fingerprint", "fingerprint"]
 
 Mode = Literal["deep", "own"]
 
 
-class CodeWatch:
+class _Watch:
+    """The fingerprint of a function or class, and the check that it holds."""
+
+    def __init__(self, function: Any, mode: Mode, roots: tuple[str, ...], environment: tuple[str, ...]) -> None:
+        self._function = function
+        self._mode = mode
+        self._roots = roots
+        self._environment = environment
+        self._last: Snapshot | None = None
+
+    def current(self) -> Digest:
+        """Return the fingerprint of the code as it stands now."""
+        last = self._last
+        if last is not None and last.holds():
+            return last.digest
+        return self._take().digest
+
+    def tree(self) -> CodeTree:
+        """Return what the fingerprint is made of, as it stands now; its digest is that of `current`."""
+        return tree_of(self.taken().root)
+
+    def taken(self) -> Snapshot:
+        """Return the fingerprint and what it rests on, as it stands now."""
+        last = self._last
+        return last if last is not None and last.holds() else self._take()
+
+    def _take(self) -> Snapshot:
+        from fleche.digest.code.scope import Scope
+
+        taken = _PROCESS.take(self._function, self._mode, Scope.of(self._function, self._roots), self._environment)
+        self._last = taken
+        return taken
+
+
+class CodeWatch(_Watch):
     """The fingerprint of a function: taken at the first call, checked cheaply at each later one.
 
     Nothing is read when it is made. Thread-safe: threads that meet a change at once may each take the new fingerprint,
@@ -49,35 +86,11 @@ class CodeWatch:
     ) -> None:
         if mode not in ("deep", "own"):
             raise ValueError(f"mode is {mode!r}; it is 'deep' or 'own'")
-        self._function = function
-        self._mode = mode
-        self._roots = tuple(roots)
-        self._environment = tuple(environment)
-        self._last: _Snapshot | None = None
-
-    def current(self) -> Digest:
-        """Return the fingerprint of the code as it stands now."""
-        last = self._last
-        if last is not None and last.holds():
-            return last.digest
-        return self._take().digest
-
-    def tree(self) -> CodeTree:
-        """Return what the fingerprint is made of, as it stands now; its digest is that of `current`."""
-        last = self._last
-        if last is None or not last.holds():
-            last = self._take()
-        return tree_of(last.root)
-
-    def _take(self) -> _Snapshot:
-        from fleche.digest.code.scope import Scope
-
-        taken = _PROCESS.take(self._function, self._mode, Scope.of(self._function, self._roots), self._environment)
-        self._last = taken
-        return taken
+        super().__init__(function, mode, tuple(roots), tuple(environment))
+        _PROCESS.claim(function, roots)
 
 
-class _Snapshot:
+class Snapshot:
     """One fingerprint, and what must still be so for it to hold."""
 
     __slots__ = ("_cells", "_functions", "_items", "_names", "_sizes", "_values", "cut", "digest", "root")
@@ -88,11 +101,17 @@ class _Snapshot:
         self._functions = tuple(seen.functions.values())
         self._cells = tuple(seen.cells.values())
         self._sizes = tuple(seen.sizes.values())
-        self._items = tuple(seen.items.values())
+        self._items = tuple(seen.items)
         self._values = tuple(seen.values.values())
 
     def holds(self) -> bool:
         """Whether everything that was read is still what it was."""
+        try:
+            return self._holds()
+        except RuntimeError:  # another thread changes a container while it is looked at
+            return False
+
+    def _holds(self) -> bool:
         for space, name, expected in self._names:
             if space.get(name, MISSING) is not expected:
                 return False
@@ -113,7 +132,7 @@ class _Snapshot:
             if len(container) != size:
                 return False
         for items, expected in self._items:
-            if len(items) != len(expected) or any(a is not b for a, b in zip(items, expected, strict=False)):
+            if len(items) != len(expected) or not all(map(is_, items, expected)):
                 return False
         return all(_PROCESS.digest_of(value) == expected for value, expected in self._values)
 
@@ -128,16 +147,18 @@ def _cell_holds(cell: Any, expected: Any) -> bool:
 class _Process:
     """What one process knows of code; made once, filled at the first fingerprint."""
 
+    KEPT = 4096  # how many functions and classes are remembered as values
     DEPTH = 8  # fingerprints inside values inside fingerprints; deeper ones are taken without what they reach
 
     def __init__(self) -> None:
         self._analysis: Analysis | None = None
         self._open: Open | None = None
-        self._kept: dict[tuple[int, str], tuple[Any, CodeWatch]] = {}
+        self._kept: dict[tuple[int, str], tuple[Any, _Watch]] = {}
+        self._claimed: set[str] = set()
 
     def _parts(self) -> tuple[Analysis, Open]:
         if self._analysis is None or self._open is None:
-            from fleche.digest.code.reach import Analysis
+            from fleche.digest.code.analysis import Analysis
             from fleche.digest.code.sources import Sources
             from fleche.digest.code.values import Open
 
@@ -145,7 +166,7 @@ class _Process:
             self._analysis = Analysis(Sources())
         return self._analysis, self._open
 
-    def take(self, root: Any, mode: Mode, scope: Any, environment: Iterable[str]) -> _Snapshot:
+    def take(self, root: Any, mode: Mode, scope: Any, environment: Iterable[str]) -> Snapshot:
         from fleche.digest.code.reach import Walker
 
         analysis, open_values = self._parts()
@@ -155,7 +176,7 @@ class _Process:
         for name in environment:
             version = _version(name)
             node.edges[f"environment {name}"] = Node("environment", name, text(version or ""), "by version")
-        return _Snapshot(node, walker.seen, cut=open_values.lowest < base)
+        return Snapshot(node, walker.seen, cut=open_values.lowest < base)
 
     def digest_of(self, value: Any) -> Digest | None:
         from fleche.digest.code.values import Cut
@@ -167,18 +188,34 @@ class _Process:
         except Exception:  # what has no digest counts by its type
             return None
 
+    def claim(self, function: Any, roots: Iterable[str]) -> None:
+        """Note that a package uses fleche: its functions count by their code, as values too, wherever it lies."""
+        self._claimed.add(function_identity(function)[0].partition(".")[0])
+        self._claimed.update(roots)
+
     def fingerprint(self, value: Any, mode: Mode) -> Digest:
+        from fleche.digest.code.scope import installed
+
+        module, name = function_identity(value)
+        top = module.partition(".")[0]
+        if top != MAIN and top not in self._claimed and installed(top):
+            if not always_fingerprinted(value):
+                return graph_digest(Node("function", name, text(module) + text(name), "by name"))
+            mode = "own"
+        return self._watched(value, mode)
+
+    def _watched(self, value: Any, mode: Mode) -> Digest:
         key = (id(value), mode)
         known = self._kept.get(key)
         if known is not None and known[0]() is value:
             return known[1].current()
-        watch = CodeWatch(value, mode=mode)
-        found = watch.current()
-        if watch._last is not None and not watch._last.cut and isinstance(value, (FunctionType, type)):
-            if len(self._kept) > 4096:
+        watch = _Watch(value, mode, (), ())
+        taken = watch.taken()
+        if not taken.cut and isinstance(value, (FunctionType, type)):
+            if len(self._kept) > self.KEPT:
                 self._kept.clear()
             self._kept[key] = (weakref.ref(value), watch)
-        return found
+        return taken.digest
 
 
 _PROCESS = _Process()
@@ -207,6 +244,11 @@ def fingerprint(obj: Any, mode: Mode = "deep") -> Digest:
         mode: As for `CodeWatch`.
     """
     return _PROCESS.fingerprint(_bare(obj), mode)
+
+
+def class_fingerprint(cls: type) -> bytes:
+    """Return the raw fingerprint of a class, as the nodes of its instances carry it."""
+    return fingerprint(cls).raw
 
 
 def _bare(obj: Any) -> Any:

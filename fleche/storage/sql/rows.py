@@ -15,9 +15,21 @@ from fleche.call.records import DigestedCall, Outcome, Scalar, Version
 from fleche.call.scalars import scalar_fits
 from fleche.clock import from_micros, to_micros
 from fleche.digest import Digest
+from fleche.digest.algorithm import chosen
 from fleche.storage.canonical import from_json, to_json
 
-__all__ = ["OUTCOMES", "Cells", "Runtime", "argument_rows", "outcome_number", "record_of", "runtime_columns"]
+__all__ = [
+    "OUTCOMES",
+    "Cells",
+    "Runtime",
+    "argument_rows",
+    "metadata_rows",
+    "outcome_number",
+    "record_of",
+    "runtime_columns",
+    "version_text",
+    "whole",
+]
 
 OUTCOMES = (Outcome.RESULT, Outcome.ERROR, Outcome.PARTIAL)
 """Outcomes by their number in the table."""
@@ -48,6 +60,18 @@ def outcome_number(outcome: Outcome) -> int:
     return _NUMBERS[outcome]
 
 
+def whole(digest: str) -> bytes:
+    """Return a digest as bytes.
+
+    Raises:
+        ValueError: It is not a whole digest of this process's algorithm.
+    """
+    raw = bytes.fromhex(digest)
+    if len(raw) * 2 != chosen().length:
+        raise ValueError(f"{digest!r} is not a whole {chosen().name} digest")
+    return raw
+
+
 def argument_rows(call: DigestedCall) -> list[tuple[Any, ...]]:
     """Return the rows of a call's arguments, each without the number of the call."""
     scalars, kinds = call.scalars, call.kinds
@@ -58,7 +82,7 @@ def argument_rows(call: DigestedCall) -> list[tuple[Any, ...]]:
             cells = _scalar_cells(scalars[name], kind)
         else:
             cells = (_plain_kind(kind), None, None, None)
-        rows.append((position, name, bytes.fromhex(digest), *cells))
+        rows.append((position, name, whole(digest), *cells))
     return rows
 
 
@@ -70,7 +94,7 @@ def _scalar_cells(value: Scalar, kind: str | None) -> Cells:
     if value is None:
         return word, None, None, None
     if isinstance(value, int):  # bool too
-        return (word, int(value), None, None) if -(2**63) <= value < 2**63 else (word, None, None, hex(value))
+        return (word, int(value), None, None) if -(2**63) <= value < 2**63 else (word, None, None, str(value))
     if isinstance(value, float):
         if math.isnan(value):
             return word, None, None, "nan"
@@ -106,7 +130,7 @@ def _value_of(word: str, i: int | None, r: float | None, t: str | None) -> Scala
     if word == "bool":
         return bool(i)
     if word == "int":
-        return int(t, 16) if t is not None else i
+        return int(t) if t is not None else i
     if word == "float":
         return float(t) if t is not None else r
     if t is not None and word in ("date", "datetime"):

@@ -1,0 +1,283 @@
+"""What every cache can do, whatever it is made of."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from fleche import display
+from fleche.call import ABSENT, Call, DigestedCall, LazyCall, Outcome, PreparedCall, QueryCall
+from fleche.call.lazy import labels
+from fleche.digest import Digest
+from fleche.errors import AmbiguousDigestError, SaveError, UnknownDigestError
+from fleche.query import QueryIterator
+from fleche.storage.base import OperationContext
+
+if TYPE_CHECKING:
+    from fleche.storage.base import CodeRecord, Hit
+    from fleche.storage.leases import Lease, Leases
+
+__all__ = ["MIB", "BaseCache", "Filing"]
+
+MIB = 1 << 20
+_COMPLETIONS = 200  # the most recent calls that key completion offers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Filing:
+    """What a prepared call is filed with, beside its result.
+
+    Attributes:
+        lease: The right under which it was computed; a store checks it in the transaction that files the record.
+        code: The code tree to keep for later explanation, or None where the store has it.
+        expires: Given when the body started (or None), when the record stops being a hit.
+        parent: The key of the cached call inside which this one runs.
+        inputs: The keys of calls whose results came in as handles.
+        store_arguments: Arguments above so many bytes are not stored; None stores all.
+    """
+
+    lease: Lease | None = None
+    code: CodeRecord | None = None
+    expires: Callable[[datetime], datetime | None] | None = None
+    parent: Digest | None = None
+    inputs: tuple[Digest, ...] = ()
+    store_arguments: int | None = field(default=MIB)
+
+
+class BaseCache(OperationContext):
+    """A place that remembers calls. Safe for use by many threads."""
+
+    # -- what a concrete cache provides ------------------------------------------------------------------------
+
+    @abstractmethod
+    def lookup(self, key: Digest) -> Hit | None:
+        """Return what is stored under the full key of a call, whatever its outcome, or None.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+
+    @abstractmethod
+    def open(self, hit: Hit) -> Any:
+        """Return the value of a hit, fresh, in the record's own form.
+
+        Raises:
+            ValueNotStored: The value is gone.
+            DamagedError: It is damaged, and was set aside.
+            UntrustedError: The safe loader does not build it.
+        """
+
+    @abstractmethod
+    def prepare(
+        self, call: Call | DigestedCall, filing: Filing | None = None, *, values: Mapping[str, Any] | None = None
+    ) -> PreparedCall:
+        """Seal a call before its body runs: digest its arguments and serialize those that will be stored.
+
+        Nothing is written until the prepared call is committed.
+
+        Args:
+            call: The call; as a record where its arguments are digested already.
+            filing: What to file it with.
+            values: The arguments by name, where ``call`` is a record.
+
+        Raises:
+            Indigestible: An argument has no digest.
+        """
+
+    @abstractmethod
+    def find(self, template: QueryCall) -> Iterable[LazyCall]:
+        """Return the calls that match a template, oldest first."""
+
+    @abstractmethod
+    def load(self, key: Digest | str) -> LazyCall:
+        """Return a stored call by key or prefix.
+
+        Raises:
+            KeyError: No call that returned a result has this key.
+            AmbiguousDigestError: More than one key starts so.
+        """
+
+    @abstractmethod
+    def load_value(self, key: Digest | str, form: str | None = None) -> Any:
+        """Return a stored value by digest or prefix, fresh, in any form or the one given.
+
+        Raises:
+            ValueNotStored: It is not stored.
+            AmbiguousDigestError: More than one digest starts so.
+        """
+
+    @abstractmethod
+    def open_result(self, record: DigestedCall) -> Any:
+        """Return the result of a record, in its own form; raise the exception that a failed call kept."""
+
+    @abstractmethod
+    def keep(self, value: Any) -> tuple[Digest, str]:
+        """Store a value by itself and return its digest and form.
+
+        Raises:
+            Indigestible: It has no digest.
+            SaveError: It cannot be stored.
+        """
+
+    @abstractmethod
+    def evict(self, key: Digest | str) -> None:
+        """Remove a record by key or prefix. A full key that is not there is not an error."""
+
+    @abstractmethod
+    def candidates(self, prefix: str) -> tuple[list[Digest], list[Digest]]:
+        """Return the smallest record keys and the smallest value digests that start with a prefix, two at most of each."""
+
+    @abstractmethod
+    def shrink(self, key: Digest | str, /, *keys: Digest | str) -> Any:
+        """Return the shortest prefixes, at least 4 characters, that each name one key today, in the order given.
+
+        Raises:
+            KeyError: A key is not stored.
+        """
+
+    @abstractmethod
+    def recent(self, count: int) -> list[LazyCall]:
+        """Return the calls that started last, newest first."""
+
+    @abstractmethod
+    def describe(self) -> Mapping[str, Any]:
+        """Return what this cache is, where it is and what it holds, as plain data."""
+
+    @property
+    @abstractmethod
+    def leases(self) -> Leases | None:
+        """The leases of this cache, or None where nothing is shared."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release every connection and file. The cache opens them again when it is used again."""
+
+    # -- built on these ----------------------------------------------------------------------------------------
+
+    def save(self, call: Call) -> Digest:
+        """Store a call that has its result and return its key.
+
+        Raises:
+            SaveError: The call has no result, or it cannot be stored.
+            Indigestible: An argument or the result has no digest.
+        """
+        if call.result is ABSENT:
+            raise SaveError(f"call {call.name} has no result; give it one by call.returned(value)")
+        return self.prepare(call).commit(call.result)
+
+    def contains(self, key: Digest | str) -> bool:
+        """Whether a call of this key or prefix returned a result that is stored.
+
+        Raises:
+            AmbiguousDigestError: More than one key starts so.
+        """
+        try:
+            self.load(key)
+        except AmbiguousDigestError:
+            raise
+        except KeyError:
+            return False
+        return True
+
+    def expand(self, key: Digest | str) -> Digest:
+        """Return the full digest of a prefix, of a call or of a value. A full digest is returned as it is.
+
+        Raises:
+            KeyError: Nothing starts so, or the prefix is shorter than 4 characters.
+            AmbiguousDigestError: More than one starts so.
+        """
+        calls, values = self.resolve(key)
+        return (calls + values)[0]
+
+    def resolve(self, key: Digest | str) -> tuple[list[Digest], list[Digest]]:
+        """Return the one call, the one value, or both of one digest, that a prefix names.
+
+        Raises:
+            KeyError: Nothing starts so, or the prefix is shorter than 4 characters.
+            AmbiguousDigestError: It could mean more than one; the message lists them with their kinds.
+        """
+        prefix = Digest(key)
+        if len(prefix) < 4:
+            raise UnknownDigestError(f"{str(prefix)!r} is too short for a prefix: give at least 4 characters")
+        calls, values = self.candidates(prefix)
+        if not calls and not values:
+            raise UnknownDigestError(f"no call and no value in {self} starts with {str(prefix)!r}")
+        if len({*calls, *values}) > 1:
+            raise self._ambiguous(prefix, calls, values)
+        return calls, values
+
+    def _ambiguous(self, prefix: Digest, calls: list[Digest], values: list[Digest]) -> AmbiguousDigestError:
+        both = sorted({*calls, *values})
+        needed = next(i for i in range(len(prefix), len(both[0]) + 1) if both[0][:i] != both[1][:i])
+        lines = [self._label(key) for key in calls] + [f"value {digest[:12]}" for digest in values]
+        return AmbiguousDigestError(
+            f"{str(prefix)!r} could mean more than one; give at least {needed} characters:\n  " + "\n  ".join(lines),
+            candidates=tuple(lines),
+        )
+
+    def _label(self, key: Digest) -> str:
+        found = next(iter(self.find_key(key)), None)
+        if found is None:
+            return f"call {key[:12]}"
+        arguments = ", ".join(f"{name}={text}" for name, text in labels(found.record).items())
+        return f"call {key[:12]} {found.name}({arguments})"
+
+    def find_key(self, key: Digest) -> Iterable[LazyCall]:
+        """Return the call of a full key, whatever its outcome, or nothing."""
+        try:
+            yield self.load(key)
+        except KeyError:
+            return
+
+    def query(self, template: QueryCall | None = None, /, **fields: Any) -> QueryIterator:
+        """Return the calls that match a template, or fields given by name.
+
+        Args:
+            template: What to look for; None matches every call.
+            **fields: The fields of a `QueryCall`: ``name module version code arguments result metadata``.
+
+        Raises:
+            TypeError: A template and fields are given, or a field does not exist.
+        """
+        if template is not None and fields:
+            raise TypeError("give a QueryCall or fields, not both")
+        return QueryIterator(self, template or QueryCall(**fields))
+
+    def __getitem__(self, prefix: str) -> Any:
+        """Return the one call (as a `LazyCall`) or the one value whose digest starts with a prefix.
+
+        Raises:
+            KeyError: Nothing starts so, or the prefix is shorter than 4 characters.
+            AmbiguousDigestError: It could mean more than one.
+        """
+        if not isinstance(prefix, str):
+            raise TypeError(f"cache()[prefix] takes the first characters of a digest, not {type(prefix).__qualname__}")
+        calls, values = self.resolve(prefix)
+        return self.load(calls[0]) if calls else self.load_value(values[0])
+
+    def _ipython_key_completions_(self) -> list[str]:
+        calls = self.recent(_COMPLETIONS)
+        keys = [call.key for call in calls]
+        return [str(key) for key in (self.shrink(*keys) if len(keys) > 1 else [self.shrink(k) for k in keys])]
+
+    def __enter__(self) -> BaseCache:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- pictures ----------------------------------------------------------------------------------------------
+
+    def draw(self, call: LazyCall) -> str:
+        """Return a record as HTML."""
+        return display.call_html(call.record, key=call.key)
+
+    def draw_calls(self, calls: Iterable[LazyCall]) -> str:
+        """Return several calls as an HTML table."""
+        return display.calls_html([(call.key, call.record) for call in calls])
+
+    def _repr_html_(self) -> str:
+        return display.cache_html(self.describe(), [(call.key, call.record) for call in self.recent(10)])

@@ -1,0 +1,263 @@
+"""`Cache`: a value storage and a call storage, used together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from fleche.caches.base import BaseCache, Filing
+from fleche.caches.pair import PairStore
+from fleche.caches.results import shown
+from fleche.call import ABSENT, Call, DigestedCall, LazyCall, Metadata, Outcome, PreparedCall, QueryCall
+from fleche.call.metadata import merged
+from fleche.clock import SYSTEM, Clock, from_micros
+from fleche.digest import Digest, digest
+from fleche.errors import AmbiguousDigestError, DamagedError, FlecheError, UnknownDigestError, ValueNotStored
+from fleche.storage.base import CallStorage, EnvelopeStorage, Hit, KeyManagement, RecordStore, ValueStorage
+from fleche.storage.envelope import Envelope
+from fleche.storage.leases import Leases
+
+__all__ = ["Cache"]
+
+
+class Cache(BaseCache):
+    """Remembers calls in a value storage and a call storage.
+
+    Where both are faces of one store, a hit is one statement and a miss one transaction; otherwise values are
+    stored first and the record after them, so that a crash between leaves a value without a record, never a record
+    without its value.
+
+    Args:
+        values: Where values live.
+        calls: Where records live.
+        clock: Tells the time of calls whose metadata does not.
+
+    >>> from fleche.call import Call
+    >>> from fleche.storage import MemoryStore
+    >>> store = MemoryStore()
+    >>> cache = Cache(store.values, store.calls)
+    >>> key = cache.save(Call(module="m", name="f", arguments={"x": 2}, result=4))
+    >>> cache.load(key[:6]).result
+    4
+    """
+
+    def __init__(self, values: ValueStorage, calls: CallStorage, *, clock: Clock = SYSTEM) -> None:
+        self.values = values
+        self.calls = calls
+        store = getattr(values, "store", None)
+        shared = store is not None and store is getattr(calls, "store", None)
+        self._store: RecordStore = store if shared else PairStore(values, calls)
+        self._clock = clock
+        self.lookup = self._store.lookup  # type: ignore[method-assign]  # the fastest path: no call between
+
+    def lookup(self, key: Digest) -> Hit | None:
+        """Return what is stored under the full key of a call, whatever its outcome, or None."""
+        return self._store.lookup(key)
+
+    def open(self, hit: Hit) -> Any:
+        """Return the value of a hit, fresh, in the record's own form."""
+        if hit.damage is not None:
+            raise hit.damage
+        if hit.envelope is None or hit.result is None:
+            raise ValueNotStored(f"value {hit.result} is gone from {self}", digest=str(hit.result))
+        return self._store.decode(hit.result, hit.envelope)
+
+    @property
+    def leases(self) -> Leases | None:
+        """The leases of the store."""
+        return self._store.leases
+
+    def prepare(
+        self, call: Call | DigestedCall, filing: Filing | None = None, *, values: Mapping[str, Any] | None = None
+    ) -> PreparedCall:
+        """Seal a call before its body runs."""
+        if isinstance(call, Call):
+            record = call.digested().evolve(result=None)
+            values = call.arguments
+        else:
+            record = call
+        filing = filing or Filing()
+        filer = _Filer(self._store, record, filing, _sealed(record, values or {}, filing.store_arguments), self._clock)
+        return PreparedCall(record, filer.file, filer.drop)
+
+    def find(self, template: QueryCall) -> Iterator[LazyCall]:
+        """Return the calls that match a template, oldest first."""
+        for record in self.calls.query(template):
+            yield LazyCall(record, self)
+
+    def load(self, key: Digest | str) -> LazyCall:
+        """Return a stored call by key or prefix."""
+        record = self.calls.load(key)
+        if record.outcome is not Outcome.RESULT:
+            raise UnknownDigestError(
+                f"call {record.key} ended as {record.outcome}: it has no result; query().failed() finds it"
+            )
+        return LazyCall(record, self)
+
+    def find_key(self, key: Digest) -> Iterable[LazyCall]:
+        """Return the call of a full key, whatever its outcome, or nothing."""
+        try:
+            yield LazyCall(self.calls.load(key), self)
+        except KeyError:
+            return
+
+    def load_value(self, key: Digest | str, form: str | None = None) -> Any:
+        """Return a stored value by digest or prefix."""
+        digest = self.values.expand(key)
+        try:
+            if isinstance(self.values, EnvelopeStorage):
+                return self._store.decode(digest, self.values.get_envelope(digest, form))
+            return self.values.load(digest)
+        except DamagedError as damage:
+            raise ValueNotStored(
+                f"value {digest} cannot be read, which counts as gone: {damage}", digest=str(digest)
+            ) from damage
+        except ValueNotStored:
+            raise
+        except KeyError:
+            raise ValueNotStored(f"value {digest} is not stored in {self}", digest=str(digest)) from None
+
+    def open_result(self, record: DigestedCall) -> Any:
+        """Return the result of a record, in its own form."""
+        if record.result is None:
+            told = record.metadata.get("error", {})
+            raise ValueNotStored(
+                f"call {record.key[:12]} has no result: {told.get('type', record.outcome)} {told.get('message', '')}".rstrip(),
+                digest="",
+            )
+        value = self.load_value(record.result, record.form)
+        if record.outcome is Outcome.ERROR:
+            raise value
+        return shown(value, self)
+
+    def keep(self, value: Any) -> tuple[Digest, str]:
+        """Store a value by itself and return its digest and form."""
+        key = digest(value)
+        envelope = Envelope.pack(value)
+        if isinstance(self.values, EnvelopeStorage):
+            self.values.put_envelope(key, envelope)
+        else:
+            self.values.save(value, key)
+        return key, envelope.form
+
+    def evict(self, key: Digest | str) -> None:
+        """Remove a record by key or prefix."""
+        self.calls.evict(key)
+
+    def candidates(self, prefix: str) -> tuple[list[Digest], list[Digest]]:
+        """Return the record keys and value digests that start with a prefix, two at most of each."""
+        return _candidates(self.calls, prefix), _candidates(self.values, prefix)
+
+    def shrink(self, key: Digest | str, /, *keys: Digest | str) -> Any:
+        """Return the shortest prefixes that each name one key today."""
+        return self.calls.shrink(key, *keys)
+
+    def recent(self, count: int) -> list[LazyCall]:
+        """Return the calls that started last, newest first."""
+        return [LazyCall(record, self) for record in self.calls.recent(count)]
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return what this cache is, where it is and what it holds."""
+        describe = getattr(self._store, "describe", None)
+        return describe() if describe is not None else {"kind": str(self)}
+
+    def close(self) -> None:
+        """Release every connection and file."""
+        for part in {id(part): part for part in (self._store, self.values, self.calls)}.values():
+            close = getattr(part, "close", None)
+            if close is not None:
+                close()
+
+    def __repr__(self) -> str:
+        return (
+            f"Cache({self.values!r}, {self.calls!r})"
+            if isinstance(self._store, PairStore)
+            else f"Cache({self._store!r})"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"values": self.values, "calls": self.calls, "clock": self._clock}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["values"], state["calls"], clock=state["clock"])  # type: ignore[misc]
+
+
+class _Filer:
+    """Files one prepared call."""
+
+    __slots__ = ("_clock", "_filing", "_record", "_store", "_values")
+
+    def __init__(
+        self, store: RecordStore, record: DigestedCall, filing: Filing, values: dict[Digest, Envelope], clock: Clock
+    ) -> None:
+        self._store = store
+        self._record = record
+        self._filing = filing
+        self._values = values
+        self._clock = clock
+
+    def file(self, outcome: Outcome, value: Any, metadata: Metadata) -> Digest:
+        filing, record = self._filing, self._record
+        metadata = merged(record.metadata, metadata)
+        result = form = None
+        if value is not ABSENT:
+            result = digest(value, name="result")
+            envelope = Envelope.pack(value)
+            form = envelope.form
+            self._values[result] = envelope
+        at = self._started(metadata)
+        record = record.evolve(
+            result=result,
+            form=form,
+            outcome=outcome,
+            metadata=metadata,
+            at=at,
+            expires=None if filing.expires is None else filing.expires(at),
+            parent=filing.parent,
+            inputs=filing.inputs,
+        )
+        self._store.record(record, self._values, filing.lease, code=filing.code)
+        return record.key
+
+    def drop(self) -> None:
+        self._values.clear()
+
+    def _started(self, metadata: Metadata) -> datetime:
+        start = metadata.get("runtime", {}).get("timestart")
+        return self._clock.now() if not isinstance(start, float) else from_micros(round(start * 1_000_000))
+
+
+def _sealed(record: DigestedCall, values: Mapping[str, Any], limit: int | None) -> dict[Digest, Envelope]:
+    """Serialize the arguments that will be stored, so that what the body does to them changes nothing."""
+    sealed: dict[Digest, Envelope] = {}
+    for name, value in values.items():
+        if name in record.scalars or isinstance(value, Digest) or (limit is not None and _surely_above(value, limit)):
+            continue
+        try:
+            envelope = Envelope.pack(value)
+        except FlecheError:
+            continue  # an argument that cannot be stored is known by its digest
+        if limit is None or envelope.size <= limit:
+            sealed[record.arguments[name]] = envelope.seal()
+    return sealed
+
+
+def _surely_above(value: Any, limit: int) -> bool:
+    """Whether a value would exceed a limit, told without serializing it: a cheap look that may miss some."""
+    size = getattr(value, "nbytes", None)
+    if not isinstance(size, int):
+        size = sys.getsizeof(value, 0) // 8
+    return size > limit
+
+
+def _candidates(keys: KeyManagement, prefix: str) -> list[Digest]:
+    """Return the keys that start with a prefix, two at most."""
+    try:
+        whole = keys.expand(prefix)
+    except AmbiguousDigestError as several:
+        return [Digest(key) for key in several.candidates]
+    except KeyError:
+        return []
+    return [whole] if keys.contains(whole) else []

@@ -1,0 +1,98 @@
+"""Two storages that know nothing of each other, seen as one record store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fleche.call import DigestedCall
+from fleche.clock import to_micros
+from fleche.digest import Digest
+from fleche.errors import ValueNotStored
+from fleche.storage.base import CallStorage, CodeRecord, EnvelopeStorage, Hit, ValueStorage
+from fleche.storage.envelope import Envelope
+from fleche.storage.leases import Lease, Leases
+from fleche.storage.leases_process import ProcessLeases
+from fleche.storage.loader import TRUSTED
+
+__all__ = ["PairStore"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unopened:
+    """Stands for the envelope of a value storage that keeps none: the value is loaded by the storage itself."""
+
+    digest: Digest
+
+
+class PairStore:
+    """The record store of a value storage and a call storage.
+
+    Values are stored before the record that names them. A value storage that keeps no envelopes (a backend with only
+    ``put`` and ``get``) keeps one form of each value: the first.
+
+    Args:
+        values: Where values live.
+        calls: Where records live.
+    """
+
+    def __init__(self, values: ValueStorage, calls: CallStorage) -> None:
+        self._values = values
+        self._calls = calls
+        self._envelopes = values if isinstance(values, EnvelopeStorage) else None
+        leases = getattr(calls, "leases", None)
+        self.leases: Leases = leases if leases is not None else ProcessLeases()
+
+    def lookup(self, key: Digest) -> Hit | None:
+        """Return the record's outcome and the envelope of its result, or None."""
+        try:
+            record = self._calls.load(key)
+        except KeyError:
+            return None
+        return Hit(
+            outcome=record.outcome,
+            at=None if record.at is None else to_micros(record.at),
+            expires=None if record.expires is None else to_micros(record.expires),
+            result=record.result,
+            form=record.form,
+            envelope=self._envelope(record),
+        )
+
+    def _envelope(self, record: DigestedCall) -> Any:
+        if record.result is None:
+            return None
+        if self._envelopes is None:
+            return _Unopened(record.result) if self._values.contains(record.result) else None
+        try:
+            return self._envelopes.get_envelope(record.result, record.form)
+        except KeyError:
+            return None
+
+    def record(
+        self,
+        call: DigestedCall,
+        values: Mapping[Digest, Envelope],
+        lease: Lease | None = None,
+        *,
+        code: CodeRecord | None = None,  # noqa: ARG002 - call storages of their own keep no code trees
+    ) -> None:
+        """Store the values, then the record."""
+        if lease is not None and lease.lost:
+            return
+        for digest, envelope in values.items():
+            if self._envelopes is not None:
+                self._envelopes.put_envelope(digest, envelope)
+            elif not self._values.contains(digest):
+                self._values.save(envelope.load(TRUSTED), digest)
+        self._calls.save(call)
+
+    def decode(self, digest: Digest, envelope: Any) -> Any:
+        """Return the value of an envelope that `lookup` gave."""
+        if isinstance(envelope, _Unopened):
+            try:
+                return self._values.load(digest)
+            except KeyError:
+                raise ValueNotStored(f"value {digest} is gone", digest=str(digest)) from None
+        decode = getattr(getattr(self._values, "store", None), "decode", None)
+        return envelope.load(TRUSTED) if decode is None else decode(digest, envelope)

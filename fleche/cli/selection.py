@@ -1,0 +1,92 @@
+"""Which calls a command is about."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+
+from fleche.caches import BaseCache
+from fleche.call import LazyCall, Outcome, QueryCall
+
+__all__ = ["Selection", "parse_age", "parse_pair"]
+
+_UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which calls to find.
+
+    Attributes:
+        function: A name, ``module.name``, or a pattern of one with ``*``; None is any.
+        arguments: Values by name.
+        tags: Values by name.
+        since: Only calls that started then or later.
+        outcomes: Only these.
+    """
+
+    function: str | None
+    arguments: Mapping[str, Any]
+    tags: Mapping[str, Any]
+    since: datetime | None
+    outcomes: frozenset[Outcome]
+
+    def find(self, cache: BaseCache) -> Iterator[LazyCall]:
+        """Return the calls, each once."""
+        for template in self._templates():
+            for call in cache.find(template):
+                if self._fits(call):
+                    yield call
+
+    def _templates(self) -> Iterable[QueryCall]:
+        metadata = {"tags": dict(self.tags)} if self.tags else {}
+        base = {"arguments": self.arguments, "metadata": metadata, "outcomes": self.outcomes}
+        name = self.function
+        if name is None or "*" in name:
+            return [QueryCall(**base)]
+        cuts = [match.start() for match in re.finditer(r"\.", name)]
+        return [
+            QueryCall(name=name, **base),
+            *(QueryCall(module=name[:at], name=name[at + 1 :], **base) for at in cuts),
+        ]
+
+    def _fits(self, call: LazyCall) -> bool:
+        if self.function is not None and "*" in self.function:
+            if not any(fnmatchcase(name, self.function) for name in (call.name, f"{call.module}.{call.name}")):
+                return False
+        return self.since is None or (call.at is not None and call.at >= self.since)
+
+
+def parse_pair(text: str) -> tuple[str, Any]:
+    """Return name and value of ``name=value``; the value is a Python literal, or else text.
+
+    >>> parse_pair("lr=0.1"), parse_pair("name=abc"), parse_pair("name='1'")
+    (('lr', 0.1), ('name', 'abc'), ('name', '1'))
+
+    Raises:
+        ValueError: There is no ``=``.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ValueError(f"{text!r}: write NAME=VALUE")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def parse_age(text: str) -> datetime:
+    """Return the moment that was so long ago: ``90s``, ``30min``, ``12h``, ``7d``, ``2w``.
+
+    Raises:
+        ValueError: It is not an age.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+)", text.strip().lower())
+    if match is None or match[2] not in _UNITS:
+        raise ValueError(f"{text!r} is not an age: write 90s, 30min, 12h, 7d or 2w")
+    return datetime.now(UTC) - timedelta(seconds=float(match[1]) * _UNITS[match[2]])

@@ -1,0 +1,30 @@
+"""Functions that remember their calls."""
+
+from fleche.memo.active import Mode, cache, defaults, meta, mode, project, set_default_cache, tags
+from fleche.memo.bound import BoundCall
+from fleche.memo.coroutine import AsyncCachedFunction, BoundAsyncCachedFunction
+from fleche.memo.decorator import cached
+from fleche.memo.function import BoundCachedFunction, CachedFunction, Info
+from fleche.memo.generator import AsyncCachedGenerator, BoundAsyncCachedGenerator, BoundCachedGenerator, CachedGenerator
+
+__all__ = [
+    "AsyncCachedFunction",
+    "AsyncCachedGenerator",
+    "BoundAsyncCachedFunction",
+    "BoundAsyncCachedGenerator",
+    "BoundCachedFunction",
+    "BoundCachedGenerator",
+    "BoundCall",
+    "CachedFunction",
+    "CachedGenerator",
+    "Info",
+    "Mode",
+    "cache",
+    "cached",
+    "defaults",
+    "meta",
+    "mode",
+    "project",
+    "set_default_cache",
+    "tags",
+]

@@ -1,0 +1,73 @@
+"""What happens when the cache fails and the call must not: one warning per function and reason, or an error."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import warnings
+from types import FrameType
+from typing import Any
+
+from fleche.errors import FlecheWarning, UncachedWarning
+
+__all__ = ["Complaints"]
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+class Complaints:
+    """The warnings of one cached function: each reason once.
+
+    Args:
+        label: How messages name the function.
+        strict: Raise the error instead.
+    """
+
+    def __init__(self, label: str, *, strict: bool) -> None:
+        self._label = label
+        self._strict = strict
+        self._made: set[str] = set()
+        self._lock = threading.Lock()
+
+    def make(
+        self,
+        reason: str,
+        message: str,
+        error: BaseException | None = None,
+        *,
+        kind: type[FlecheWarning] = UncachedWarning,
+        result: Any = None,
+    ) -> None:
+        """Warn once per reason, or raise the error where the function is strict.
+
+        A warning that a filter turns into an exception carries the result of the call as ``.result``.
+
+        Raises:
+            FlecheError: The error given, where the function is strict.
+            FlecheWarning: The warning itself, where warnings are errors.
+        """
+        if self._strict and error is not None:
+            raise error
+        with self._lock:
+            if reason in self._made:
+                return
+            self._made.add(reason)
+        warning = kind(f"{self._label}: {message}")
+        warning.__cause__ = error
+        warning.result = result  # type: ignore[attr-defined]
+        warnings.warn(warning, stacklevel=_outside())
+
+
+def _outside() -> int:
+    """Return the stack level of the first frame that is not fleche's own."""
+    level = 1
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - what `warnings` counts
+    while frame is not None and _is_ours(frame):
+        frame = frame.f_back
+        level += 1
+    return level
+
+
+def _is_ours(frame: FrameType) -> bool:
+    name = frame.f_globals.get("__name__", "")
+    return name == _PACKAGE or name.startswith(f"{_PACKAGE}.")

@@ -1,0 +1,347 @@
+"""`CachedFunction`: a plain function that remembers its calls, and what every cached function can do."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+
+from fleche.caches import BaseCache
+from fleche.call import Call, Handle, QueryCall
+from fleche.call.records import NO_ITEMS
+from fleche.digest import Digest
+from fleche.errors import UnknownDigestError
+from fleche.memo.active import Mode, active_mode, mode
+from fleche.memo.bound import BoundCall
+from fleche.memo.flight import MISSING
+from fleche.memo.futures import file_later, is_future, revived
+from fleche.memo.memo import Memo, Sealed
+from fleche.memo.options import Options
+from fleche.query import QueryIterator
+
+if TYPE_CHECKING:
+    from fleche.digest.code import CodeTree
+
+__all__ = ["BoundCachedFunction", "CachedFunction", "Code", "Info"]
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+S = TypeVar("S")
+
+_COPIED = ("__code__", "__defaults__", "__kwdefaults__", "__type_params__")  # so that `inspect` agrees
+
+
+@dataclass(frozen=True, kw_only=True)
+class Info:
+    """How a cached function stands.
+
+    Attributes:
+        function: Its module and name.
+        hits: Calls answered from the cache, in this process.
+        misses: Calls whose body ran and was to be stored, in this process.
+        uncached: Calls whose body ran outside the cache, in this process.
+        stored: Calls of it that returned a result and are stored.
+        code: The fingerprint of its code now, or None where code is not in the key.
+        cache: The cache that it uses here and now.
+    """
+
+    function: str
+    hits: int
+    misses: int
+    uncached: int
+    stored: int
+    code: Digest | None
+    cache: str
+
+
+class Code:
+    """The code that counts for a function's key.
+
+    Attributes:
+        digest: Its fingerprint now, or None where code is not in the key.
+    """
+
+    def __init__(self, memo: Memo) -> None:
+        self._watch = memo.watch
+        self.digest: Digest | None = None if memo.watch is None else memo.watch.current()
+
+    def tree(self) -> CodeTree | None:
+        """Return what was walked, and why each part counts; printing it draws it. None where code is not in the key."""
+        return None if self._watch is None else self._watch.tree()
+
+    def __repr__(self) -> str:
+        return "code is not in the key" if self._watch is None else str(self._watch.tree())
+
+
+class CachedFunction(Generic[P, R]):
+    """A function that remembers its calls. Made by `cached`; used like the function itself.
+
+    It is a descriptor, so that it works as a method. It carries the function's name, documentation, signature and
+    code attributes, and the function itself as ``__wrapped__``. Safe for use by many threads.
+
+    Args:
+        function: The function as written.
+        options: What `cached` was told.
+    """
+
+    __wrapped__: Callable[P, R]
+    __self__: Any
+
+    def __init__(self, function: Callable[P, R], options: Options) -> None:
+        functools.update_wrapper(self, function)
+        for name in _COPIED:
+            if hasattr(function, name):
+                setattr(self, name, getattr(function, name))
+        self._memo = Memo(function, options)
+        self._receiver: tuple[Any, ...] = ()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return what the call returned before, or run the body and remember."""
+        memo = self._memo
+        mode = active_mode()
+        everything = (*self._receiver, *args) if self._receiver else args
+        if mode is Mode.OFF:
+            return memo.function(*everything, **kwargs)  # type: ignore[no-any-return]
+        return self._recall(mode, everything, kwargs)  # type: ignore[no-any-return]
+
+    def _recall(self, mode: Mode, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        memo = self._memo
+        sealed = memo.try_seal(args, kwargs)
+        if sealed is None:
+            if mode is Mode.FROZEN:
+                raise memo.refuse_miss(None)
+            memo.statistics.uncached += 1
+            args, kwargs = memo.loaded(memo.cache(), None, args, kwargs)
+            return memo.function(*args, **kwargs)
+        cache = memo.cache()
+        if mode is not Mode.REFRESH:
+            found = memo.look(cache, sealed)
+            if found is not MISSING:
+                memo.hit(sealed)
+                return revived(found)
+            if mode is Mode.FROZEN:
+                raise memo.refuse_miss(sealed)
+        args, kwargs = memo.loaded(cache, sealed, args, kwargs)
+        if mode is Mode.READ:
+            memo.statistics.uncached += 1
+            return memo.function(*args, **kwargs)
+        return self._compute(cache, sealed, args, kwargs, refresh=mode is Mode.REFRESH)
+
+    def _compute(
+        self, cache: BaseCache, sealed: Sealed, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, refresh: bool
+    ) -> Any:
+        memo = self._memo
+        settled = memo.contest(cache, sealed, refresh=refresh).settle()
+        if settled.found is not MISSING:
+            memo.hit(sealed)
+            return revived(settled.found)
+        with ExitStack() as holding:
+            if settled.lease is not None:
+                holding.enter_context(settled.lease)
+            run = memo.begin(cache, sealed, settled.lease)
+            if run is None:
+                return memo.function(*args, **kwargs)
+            try:
+                with run.inside():
+                    result = memo.function(*args, **kwargs)
+            except Exception as error:
+                run.fail(error)
+                raise
+            except BaseException:
+                run.abandon()
+                raise
+            if is_future(result):
+                return file_later(run, result, holding.pop_all())
+            run.commit(result)
+            return result
+
+    # -- methods -----------------------------------------------------------------------------------------------
+
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+    @overload
+    def __get__(
+        self: CachedFunction[Concatenate[S, Q], R], instance: S, owner: type | None = None
+    ) -> BoundCachedFunction[Q, R]: ...
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        return self._bound_to(instance, BoundCachedFunction)
+
+    def _bound_to(self, instance: Any, kind: type) -> Any:
+        bound = object.__new__(kind)
+        bound.__dict__.update(self.__dict__)
+        bound._receiver = (*self._receiver, instance)
+        bound.__self__ = instance
+        bound.__func__ = self
+        return bound
+
+    # -- the verbs ---------------------------------------------------------------------------------------------
+
+    def key(self, *args: P.args, **kwargs: P.kwargs) -> Digest:
+        """Return the key of a call, without running it.
+
+        Raises:
+            Indigestible: An argument has no digest.
+            TypeError: The function cannot be called so.
+        """
+        return self._memo.seal((*self._receiver, *args), kwargs).key
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
+        """Return a call with its bound arguments, without running it.
+
+        Raises:
+            TypeError: The function cannot be called so.
+        """
+        return self._memo.call((*self._receiver, *args), kwargs)
+
+    def contains(self, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Whether the result of a call is stored.
+
+        Raises:
+            Indigestible: An argument has no digest.
+            TypeError: The function cannot be called so.
+        """
+        sealed = self._memo.seal((*self._receiver, *args), kwargs)
+        return self._memo.stored(self._memo.cache(), sealed)
+
+    def load(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return the stored result of a call; never run the body.
+
+        Raises:
+            KeyError: The result is not stored.
+            Indigestible: An argument has no digest.
+            TypeError: The function cannot be called so.
+        """
+        return self._load((*self._receiver, *args), kwargs)  # type: ignore[no-any-return]
+
+    def _load(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        sealed = self._memo.seal(args, kwargs)
+        found = self._memo.look(self._memo.cache(), sealed)
+        if found is MISSING:
+            raise UnknownDigestError(
+                f"{self._memo.label}: call {sealed.key[:12]} is not stored in {self._memo.cache()}"
+            )
+        self._memo.hit(sealed)
+        return revived(found)
+
+    def query(
+        self, *args: Any, metadata: Mapping[str, Mapping[str, Any] | None] = NO_ITEMS, **kwargs: Any
+    ) -> QueryIterator:
+        """Return the stored calls of this function that have these arguments, of whatever code and version.
+
+        Args:
+            *args: Arguments by position. None, and an argument that is not given, matches anything;
+                ``digest(None)`` asks for None itself.
+            metadata: Entries by namespace, matched exactly.
+            **kwargs: Arguments by name.
+
+        Raises:
+            TypeError: The function has no such arguments.
+        """
+        memo = self._memo
+        arguments = memo.profile.template((*self._receiver, *args), kwargs)
+        template = QueryCall(module=memo.module, name=memo.name, arguments=arguments, metadata=metadata)
+        return QueryIterator(memo.cache(), template)
+
+    @property
+    def calls(self) -> QueryIterator:
+        """The stored calls of this function, of whatever code and version, oldest first."""
+        return self.query()
+
+    def rerun(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the body whatever is stored, and store what it returns."""
+        with mode(Mode.REFRESH):
+            return self(*args, **kwargs)
+
+    def forget(self, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Remove the record of a call, and return whether there was one. Its values stay until `gc`.
+
+        Raises:
+            Indigestible: An argument has no digest.
+            TypeError: The function cannot be called so.
+        """
+        key = self.key(*args, **kwargs)
+        cache = self._memo.cache()
+        there = cache.lookup(key) is not None
+        cache.evict(key)
+        return there
+
+    def ref(self, *args: P.args, **kwargs: P.kwargs) -> Handle:
+        """Return a handle on the result of a call, computed if need be; a stored result is not loaded.
+
+        A handle given to a cached function stands for its value, and costs its key no more than a number.
+
+        Raises:
+            ValueNotStored: The call ran, and its result could not be stored.
+            Indigestible: An argument has no digest.
+        """
+        sealed = self._memo.seal((*self._receiver, *args), kwargs)
+        cache = self._memo.cache()
+        if not self._memo.stored(cache, sealed):
+            self(*args, **kwargs)
+        return cache.load(sealed.key).ref()
+
+    def bind(self) -> BoundCall[P, R]:
+        """Return a callable that carries the cache, mode, metadata and tags that are active here and now.
+
+        It can be given to threads and, where the cache is not in memory, pickled into other processes.
+        """
+        return BoundCall(self, self._memo.cache() if self._memo.options.cache is None else None)
+
+    def info(self) -> Info:
+        """Return counts of this process, and how many calls are stored."""
+        memo = self._memo
+        counts = memo.statistics
+        return Info(
+            function=memo.label,
+            hits=counts.hits,
+            misses=counts.misses,
+            uncached=counts.uncached,
+            stored=self.calls.count(),
+            code=None if memo.watch is None else memo.watch.current(),
+            cache=repr(memo.cache()),
+        )
+
+    @property
+    def code(self) -> Code:
+        """The code that counts for the key: ``f.code.digest`` and ``f.code.tree()``."""
+        return Code(self._memo)
+
+    # -- being an object ---------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return f"<cached {self._memo.label}>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
+    def __reduce__(self) -> Any:
+        from fleche.memo.carry import reduce_function
+
+        return reduce_function(self)
+
+
+class BoundCachedFunction(CachedFunction[P, R]):
+    """A cached method of one object: the object is its first argument, and counts by value."""
+
+    __func__: CachedFunction[Any, R]
+
+    def __repr__(self) -> str:
+        return f"<cached method {self._memo.label} of {self.__self__!r}>"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, BoundCachedFunction)
+            and self.__func__ is other.__func__
+            and self.__self__ is other.__self__
+        )
+
+    def __hash__(self) -> int:
+        return hash((id(self.__func__), id(self.__self__)))

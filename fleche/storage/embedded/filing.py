@@ -1,0 +1,157 @@
+"""What is written in one transaction: a record with its values, one value, and the setting aside of damage."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from sqlite3 import Connection
+
+from fleche.call.records import DigestedCall
+from fleche.digest import Digest
+from fleche.errors import DamagedError, UnreadableError
+from fleche.storage.base import CodeRecord, check_key
+from fleche.storage.envelope import Envelope
+from fleche.storage.leases import Lease
+from fleche.storage.sql import records, statements
+from fleche.storage.value_files import ValueFiles
+
+__all__ = ["Filing", "SettingAside", "StoredValue"]
+
+_IN_ROW = 1024  # bytes of the largest result that lives in the row of its call
+_IN_INDEX = 64 * 1024  # bytes of the largest value that lives in the index
+
+
+class Filing:
+    """One record with its values, filed in one transaction. Large values are written before that begins.
+
+    Raises:
+        SaveError: Something cannot be stored.
+    """
+
+    def __init__(
+        self,
+        call: DigestedCall,
+        own: Envelope | None,
+        values: Mapping[Digest, Envelope],
+        files: ValueFiles,
+        lease: Lease | None,
+        code: CodeRecord | None,
+        unreadable: Container[tuple[Digest, str | None]],
+    ) -> None:
+        self._call = call
+        self._rows = records.Prepared(call)
+        self._inline = own.to_bytes() if own is not None and own.size <= _IN_ROW else None
+        self._own = own
+        self._others = [StoredValue(digest, each, files) for digest, each in values.items() if each is not own]
+        if own is not None and call.result is not None:
+            self._result = StoredValue(call.result, own, files)
+        self._lease = lease
+        self._code = code
+        self._unreadable = unreadable
+
+    def __call__(self, connection: Connection) -> None:
+        """File it, within a transaction; may be called again."""
+        old = records.filed(connection, self._call, self._rows.key)
+        if old is not None:
+            if self._lease is not None and self._lease.lost:
+                return
+            if not self._replaces(old):
+                if old.call.result == self._call.result:
+                    self._keep(connection, [*self._others, *([self._result] if self._own is not None else [])])
+                return
+            records.drop(connection, old.id)
+        records.file(connection, self._rows, self._inline)
+        if self._own is not None and self._inline is None:
+            self._result.put(connection)
+        self._keep(connection, self._others)
+        if self._code is not None:
+            records.add_code(connection, self._code)
+
+    def _replaces(self, old: records.Filed) -> bool:
+        if self._call.replaces(old.call):
+            return True
+        lost = not old.whole or (old.call.result, old.form) in self._unreadable
+        return lost and self._own is not None and self._call.outcome is old.call.outcome
+
+    @staticmethod
+    def _keep(connection: Connection, values: Iterable[StoredValue]) -> None:
+        for value in values:
+            if not value.is_here(connection):
+                value.put(connection)
+
+
+class StoredValue:
+    """One form of one value on its way into the store; a large one is written to its file at once.
+
+    Raises:
+        SaveError: The file cannot be written.
+        ValueError: The digest is not whole.
+    """
+
+    def __init__(self, digest: Digest, envelope: Envelope, files: ValueFiles) -> None:
+        self._digest = check_key(digest)
+        self._envelope = envelope
+        self._files = files
+        self.form = envelope.form
+        self._row = digest.raw, bytes.fromhex(self.form)
+        self._large = envelope.size > _IN_INDEX
+        if self._large and files.stat(digest, self.form) is None:
+            files.write(digest, envelope)
+
+    def is_here(self, connection: Connection) -> bool:
+        """Whether the store has it, in this form."""
+        if connection.execute(statements.VALUE_FORM, self._row).fetchone() is not None:
+            return not self._large or self._files.stat(self._digest, self.form) is not None
+        return connection.execute(statements.INLINE_FORM, self._row).fetchone() is not None
+
+    def put(self, connection: Connection) -> None:
+        """Keep it, within a transaction."""
+        size, stat, data = self._envelope.size, None, None
+        if self._large:
+            stat = self._files.stat(self._digest, self.form)
+            if stat is None:  # evicted by another process since it was written
+                self._files.write(self._digest, self._envelope)
+                stat = self._files.stat(self._digest, self.form)
+        else:
+            data = self._envelope.to_bytes()
+        connection.execute(statements.PUT_VALUE, (*self._row, size, stat, data))
+
+    def put_newest(self, connection: Connection) -> None:
+        """Keep it as the form that is loaded where none is asked for."""
+        connection.execute(statements.DROP_VALUE_FORM, self._row)
+        self.put(connection)
+
+
+class SettingAside:
+    """Moves every copy of a value that is damaged, or whose file is missing, to the quarantine."""
+
+    def __init__(self, files: ValueFiles, digest: Digest) -> None:
+        self._files = files
+        self._digest = digest
+
+    def __call__(self, connection: Connection) -> None:
+        """Do it, within a transaction."""
+        for copies, drop in (
+            (statements.VALUE_COPIES, statements.DROP_VALUE_COPY),
+            (statements.INLINE_COPIES, statements.DROP_INLINE_COPY),
+        ):
+            for number, form, data in connection.execute(copies, (self._digest.raw,)).fetchall():
+                if self._is_damaged(form.hex(), data):
+                    connection.execute(drop, (number,))
+
+    def _is_damaged(self, form: str, data: bytes | None) -> bool:
+        try:
+            if data is None:
+                self._files.check(self._digest, form)
+            else:
+                Envelope.parse(data, place="index")
+        except (UnreadableError, PermissionError):
+            return False
+        except (DamagedError, FileNotFoundError):
+            if data is None:
+                self._files.set_aside(self._digest, form)
+            else:
+                self._files.keep_aside(self._digest, form, data)
+            return True
+        except OSError:
+            return False
+        return False

@@ -1,0 +1,231 @@
+"""The store: opened, looked up, written to and described."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from fleche.call.records import DigestedCall
+from fleche.digest import Digest
+from fleche.errors import DamagedError, FlecheError, StoreError, UnreadableError
+from fleche.storage.base import CodeRecord, Hit, Intent, OperationContext
+from fleche.storage.directory import Seal, StoreDirectory
+from fleche.storage.embedded.calls import EmbeddedCalls
+from fleche.storage.embedded.filing import Filing, SettingAside
+from fleche.storage.embedded.values import EmbeddedValues
+from fleche.storage.envelope import Envelope
+from fleche.storage.leases import Lease, Leases
+from fleche.storage.leases_local import LocalLeases
+from fleche.storage.loader import TRUSTED, Loader
+from fleche.storage.sql import database, statements
+from fleche.storage.sql.rows import OUTCOMES
+from fleche.storage.trust import assess
+from fleche.storage.value_files import ValueFiles
+
+__all__ = ["EmbeddedStore"]
+
+
+class EmbeddedStore(OperationContext):
+    """Values and calls in one directory, shared by threads and processes of one machine.
+
+    A hit is one statement, a miss one transaction. Small results live in the row of their call, other small values in
+    the index, large ones in files that are mapped when they are loaded. What `record` has filed survives the death of
+    the process at any instruction; a power failure may lose the last moments.
+
+    It may be used by many threads, forked, and pickled (its address is). If others can write to the directory, only
+    plain types are loaded from it; see ``docs/formats/safe-types.md``.
+
+    Args:
+        root: The directory; made if it is not there.
+        create: Whether it may be made.
+        cachedir_tag: Whether a new directory is marked as a cache, which backups leave out.
+        verify: Whether large values are verified at every read, and not only where their file changed.
+
+    Raises:
+        FormatError: The store is of another format, algorithm or program, or the directory holds other things.
+        StoreError: It cannot be opened.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = EmbeddedStore(folder + "/store")
+    ...     key = store.values.save([1, 2])
+    ...     again = EmbeddedStore(folder + "/store").values.load(key[:8])
+    ...     store.close()
+    >>> again
+    [1, 2]
+    """
+
+    def __init__(
+        self, root: Path | str, *, create: bool = True, cachedir_tag: bool = True, verify: bool = False
+    ) -> None:
+        self._options = {"create": create, "cachedir_tag": cachedir_tag, "verify": verify}
+        self._build(Path(root).absolute())
+        self._open()
+
+    def _build(self, root: Path) -> None:
+        self.root = root
+        self._directory = StoreDirectory(root, cachedir_tag=self._options["cachedir_tag"])
+        self._database = database.Database(self._directory.index, self._open)
+        self._files = ValueFiles(self._directory.values, self._directory.quarantine, verify=self._options["verify"])
+        self._index = str(self._directory.index)
+        self._loader: Loader | None = None
+        self._unreadable: set[tuple[Digest, str | None]] = set()
+        self._direct = self._is_plain()
+        self.leases: Leases = LocalLeases(self._directory.locks)
+        self.values = EmbeddedValues(self, self._database, self._files)
+        self.calls = EmbeddedCalls(self, self._database)
+
+    def _open(self) -> Seal:
+        return self._directory.ensure(_make_index, create=self._options["create"])
+
+    def lookup(self, key: Digest) -> Hit | None:
+        """Return what is known of a call, by one statement; see `RecordStore.lookup`."""
+        if self._direct:
+            return self._lookup(key)
+        with self._operation_context(key, intent=Intent.READ):
+            return self._lookup(key)
+
+    def _lookup(self, key: Digest) -> Hit | None:
+        try:
+            row = self._database.one(statements.LOOKUP, (bytes.fromhex(key),))
+        except ValueError:  # no hexadecimal text, so it is no key
+            return None
+        if row is None:
+            return None
+        number, result, form, at, expires, own, *stored = row
+        known = None if result is None else Digest.from_bytes(result)
+        form = None if form is None else form.hex()
+        envelope, damage = None, None
+        if known is not None:
+            try:
+                if own is not None:
+                    envelope = Envelope.parse(own, place=self._index)
+                elif stored[0] is not None:
+                    envelope = self._stored(known, *stored)
+                else:
+                    envelope = self.values.inline(known, form)
+            except DamagedError as error:
+                self._note(known, form, error)
+                damage = error.with_traceback(None)  # which would keep the file mapped
+        return Hit(OUTCOMES[number], at, expires, known, form, envelope, damage)
+
+    def _stored(self, digest: Digest, form: bytes, size: int, stat: str | None, envelope: bytes | None) -> Envelope:
+        """Return a value's bytes from its row or file.
+
+        Raises:
+            DamagedError: They are damaged or missing; they are still where they were.
+        """
+        if envelope is not None:
+            return Envelope.parse(envelope, place=self._index)
+        name = form.hex()
+        try:
+            return self._files.read(digest, name, stat)
+        except FileNotFoundError as error:
+            path = str(self._files.path_of(digest, name))
+            raise DamagedError(
+                f"{path}, a value of {size} bytes, is gone. It counts as missing.", place=path
+            ) from error
+        except OSError as error:
+            path = str(self._files.path_of(digest, name))
+            raise StoreError(f"{path} cannot be read: {error.strerror or error}", path=path) from error
+
+    def open_value(self, digest: Digest, form: bytes, size: int, stat: str | None, envelope: bytes | None) -> Envelope:
+        """Return the bytes of a value whose row was read.
+
+        Raises:
+            DamagedError: They are damaged or missing, and were set aside.
+            StoreError: They cannot be read.
+        """
+        try:
+            return self._stored(digest, form, size, stat, envelope)
+        except DamagedError as error:
+            self._note(digest, form.hex(), error)
+            raise
+
+    def record(
+        self,
+        call: DigestedCall,
+        values: Mapping[Digest, Envelope],
+        lease: Lease | None = None,
+        *,
+        code: CodeRecord | None = None,
+    ) -> None:
+        """File a call with its values, in one transaction; see `RecordStore.record`."""
+        own = None if call.result is None else values.get(call.result)
+        if own is not None:
+            call = call.evolve(form=own.form)
+        filing = Filing(call, own, values, self._files, lease, code, self._unreadable)
+        if self._direct:
+            self._database.write(filing)
+        else:
+            with self._operation_context(call.key, intent=Intent.WRITE):
+                self._database.write(filing)
+
+    def decode(self, digest: Digest, envelope: Envelope) -> Any:
+        """Return the value in an envelope; see `RecordStore.decode`."""
+        try:
+            return envelope.load(self._loader or self._choose_loader())
+        except DamagedError as error:
+            form = envelope.form if isinstance(error, UnreadableError) else None
+            self._note(digest, form, error)
+            raise
+
+    def _choose_loader(self) -> Loader:
+        """Decide, once, whether values are loaded in full or only plain types are built."""
+        self._loader = TRUSTED
+        if not assess(self.root).trusted:
+            from fleche.storage.safe_loader import SAFE
+
+            self._loader = SAFE
+        return self._loader
+
+    def close(self) -> None:
+        """Close the connections of all threads. The store opens again when it is used again."""
+        self._database.close()
+        self.leases.close()
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return what the store is and holds, for people: place, format, counts, bytes, trust."""
+        seal, trust = self._open(), assess(self.root)
+        calls = self._database.one(statements.CALL_COUNT) or (0,)
+        stored = self._database.one(statements.VALUE_TOTALS) or (0, 0)
+        inline = self._database.one(statements.INLINE_TOTALS) or (0, 0)
+        return {
+            "path": str(self.root),
+            "format": f"{seal.format}.{seal.minor}",
+            "algorithm": seal.algorithm,
+            "layout": seal.layout,
+            "calls": calls[0],
+            "values": stored[0] + inline[0],
+            "bytes": int(stored[1] + inline[1]),
+            "trusted": trust.trusted,
+            "reason": trust.reason,
+        }
+
+    def _note(self, digest: Digest, form: str | None, error: DamagedError) -> None:
+        """Set aside what is damaged; remember what is whole and cannot be read here, so that it can be replaced."""
+        if isinstance(error, UnreadableError):
+            self._unreadable.add((digest, form))
+            return
+        with suppress(FlecheError):  # of a read-only store; that is no failure of the read that noticed
+            self._database.write(SettingAside(self._files, digest))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (type(self), str(self.root), self._options)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.root)!r})"
+
+
+def _unpickled(kind: type[EmbeddedStore], root: str, options: dict[str, bool]) -> EmbeddedStore:
+    """Return the store of an address; it is opened when it is first used, so that a lost store fails no unpickling."""
+    store = kind.__new__(kind)
+    store._options = options  # noqa: SLF001
+    store._build(Path(root))  # noqa: SLF001
+    return store
+
+
+def _make_index(path: Path) -> None:
+    database.create(path, statements.SCHEMA)
