@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from types import BuiltinFunctionType, ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from fleche.digest import _format as f
 from fleche.digest import names
@@ -30,10 +31,17 @@ class Identity:
 
     def __init__(self) -> None:
         self.value_fingerprint: Callable[[Any], Digest] = _unread
+        self._frames: WeakKeyDictionary[type, bytes] = WeakKeyDictionary()  # of classes that stand at their name
 
     def class_frame(self, cls: type) -> bytes:
         """Return the frame that names a class in the node of its instance."""
-        return names.class_frame(cls, self._class)
+        known = self._frames.get(cls)
+        if known is not None and names.lookup(cls.__module__, cls.__qualname__) is cls:
+            return known
+        frame = names.class_frame(cls, self._class)
+        if not names.is_dynamic(cls):
+            self._frames[cls] = frame
+        return frame
 
     def _class(self, cls: type) -> bytes:
         return self.value_fingerprint(cls).raw
