@@ -22,7 +22,9 @@ PORTABLE = ["tests", "-m", "portable"]  # what every interpreter must agree on
 
 def install(session: nox.Session, *groups: str) -> None:
     """Install the package itself, not a link to it, and what the groups name."""
-    session.install("-q", ".", *(package for group in groups for package in nox.project.dependency_groups(PROJECT, group)))
+    session.install(
+        "-q", ".", *(package for group in groups for package in nox.project.dependency_groups(PROJECT, group))
+    )
 
 
 @nox.session
@@ -59,7 +61,19 @@ def demo(session: nox.Session) -> None:
 def stateful(session: nox.Session) -> None:
     """Run the state machines and property tests for longer than CI does."""
     install(session, "test")
-    session.run("python", "-m", "pytest", "tests", "-n", "auto", "-m", "not slow", "--hypothesis-profile=long", *session.posargs, env=_clean())
+    session.run(
+        "python",
+        "-m",
+        "pytest",
+        "tests",
+        "-n",
+        "auto",
+        "-m",
+        "not slow",
+        "--hypothesis-profile=long",
+        *session.posargs,
+        env=_clean(),
+    )
 
 
 @nox.session

@@ -11,14 +11,14 @@
 from fleche import errors
 from fleche.call import Ignored, Required
 from fleche.config import opener as _opener
-from fleche.digest import Digest
+from fleche.digest import D, Digest, ordered
 from fleche.digest.algorithm import set_configured as _set_configured
 from fleche.memo import cache, cached, defaults as _defaults, meta, mode, project, set_default_cache, tags
 
 __version__ = "0.1.0"
 
 __all__ = [
-
+    "D",
     "Digest",
     "Ignored",
     "Required",
@@ -27,7 +27,7 @@ __all__ = [
     "errors",
     "meta",
     "mode",
-
+    "ordered",
     "project",
     "set_default_cache",
     "tags",

@@ -71,7 +71,9 @@ class BaseCache(OperationContext):
         """
 
     @abstractmethod
-    def prepare(self, call: Call | DigestedCall, filing: Filing | None = None, *, values: Mapping[str, Any] | None = None) -> PreparedCall:
+    def prepare(
+        self, call: Call | DigestedCall, filing: Filing | None = None, *, values: Mapping[str, Any] | None = None
+    ) -> PreparedCall:
         """Seal a call before its body runs: digest its arguments and serialize those that will be stored.
 
         Nothing is written until the prepared call is committed.

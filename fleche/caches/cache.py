@@ -91,7 +91,9 @@ class Cache(BaseCache):
         """Return a stored call by key or prefix."""
         record = self.calls.load(key)
         if record.outcome is not Outcome.RESULT:
-            raise UnknownDigestError(f"call {record.key} ended as {record.outcome}: it has no result; query().failed() finds it")
+            raise UnknownDigestError(
+                f"call {record.key} ended as {record.outcome}: it has no result; query().failed() finds it"
+            )
         return LazyCall(record, self)
 
     def find_key(self, key: Digest) -> Iterable[LazyCall]:
@@ -109,7 +111,9 @@ class Cache(BaseCache):
                 return self._store.decode(digest, self.values.get_envelope(digest, form))
             return self.values.load(digest)
         except DamagedError as damage:
-            raise ValueNotStored(f"value {digest} cannot be read, which counts as gone: {damage}", digest=str(digest)) from damage
+            raise ValueNotStored(
+                f"value {digest} cannot be read, which counts as gone: {damage}", digest=str(digest)
+            ) from damage
         except ValueNotStored:
             raise
         except KeyError:
@@ -167,7 +171,11 @@ class Cache(BaseCache):
                 close()
 
     def __repr__(self) -> str:
-        return f"Cache({self.values!r}, {self.calls!r})" if isinstance(self._store, PairStore) else f"Cache({self._store!r})"
+        return (
+            f"Cache({self.values!r}, {self.calls!r})"
+            if isinstance(self._store, PairStore)
+            else f"Cache({self._store!r})"
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {"values": self.values, "calls": self.calls, "clock": self._clock}

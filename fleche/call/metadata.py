@@ -55,9 +55,7 @@ class Runtime(MetaData):
     """
 
     name = "runtime"
-    keys = dict.fromkeys(
-        ("timestart", "timestop", "walltime", "cputime", "systime"), float
-    )
+    keys = dict.fromkeys(("timestart", "timestop", "walltime", "cputime", "systime"), float)
 
     def pre(self, call: Call) -> dict[str, Any]:  # noqa: ARG002
         """Note the time."""

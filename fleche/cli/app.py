@@ -33,7 +33,8 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON with stable fields instead of tables.")]
 Store = Annotated[
-    str | None, typer.Option("--store", "-s", metavar="STORE", help="A store's path, URL or name; else the default one.")
+    str | None,
+    typer.Option("--store", "-s", metavar="STORE", help="A store's path, URL or name; else the default one."),
 ]
 
 _SORTS: dict[str, Callable[[LazyCall], Any]] = {
@@ -54,11 +55,21 @@ def info(store: Store = None, json: Json = False) -> None:
 
 @app.command("ls")
 def list_calls(
-    function: Annotated[str | None, typer.Argument(help="Only this function: its name, module.name, or a pattern with *.")] = None,
-    arg: Annotated[list[str] | None, typer.Option("--arg", "-a", metavar="NAME=VALUE", help="Only calls with this argument.")] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", "-t", metavar="NAME=VALUE", help="Only calls with this tag.")] = None,
-    since: Annotated[str | None, typer.Option(metavar="AGE", help="Only calls since then: 90s, 30min, 12h, 7d.")] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Calls that raised, instead of those that returned.")] = False,
+    function: Annotated[
+        str | None, typer.Argument(help="Only this function: its name, module.name, or a pattern with *.")
+    ] = None,
+    arg: Annotated[
+        list[str] | None, typer.Option("--arg", "-a", metavar="NAME=VALUE", help="Only calls with this argument.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", "-t", metavar="NAME=VALUE", help="Only calls with this tag.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Only calls since then: 90s, 30min, 12h, 7d.")
+    ] = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Calls that raised, instead of those that returned.")
+    ] = False,
     everything: Annotated[bool, typer.Option("--all", help="Calls of every outcome.")] = False,
     sort: Annotated[str, typer.Option(help=f"By {', '.join(_SORTS)}; the largest first.")] = "at",
     reverse: Annotated[bool, typer.Option("--reverse", "-r", help="The smallest first.")] = False,
@@ -86,7 +97,9 @@ def list_calls(
 @app.command()
 def show(
     prefix: Annotated[str, typer.Argument(help="The first characters of a call's key or a value's digest.")],
-    values: Annotated[bool, typer.Option("--values/--no-values", help="Load the arguments and the result and show them.")] = True,
+    values: Annotated[
+        bool, typer.Option("--values/--no-values", help="Load the arguments and the result and show them.")
+    ] = True,
     store: Store = None,
     json: Json = False,
 ) -> None:
@@ -144,7 +157,9 @@ def init(directory: Annotated[Path, typer.Argument(help="The project's directory
 def _the_call(cache: BaseCache, prefix: str) -> LazyCall:
     calls, _ = cache.resolve(prefix)
     if not calls:
-        raise UnknownDigestError(f"{prefix!r} is a value, not a call; only calls are forgotten, their values stay until gc")
+        raise UnknownDigestError(
+            f"{prefix!r} is a value, not a call; only calls are forgotten, their values stay until gc"
+        )
     return next(iter(cache.find_key(calls[0])))
 
 
@@ -168,5 +183,7 @@ def _reported() -> Iterator[None]:
 
 
 def _stop(message: str, code: int) -> None:
-    Console(stderr=True, soft_wrap=True).print(f"fleche: {' '.join(message.split())}", style=None, markup=False, highlight=False)
+    Console(stderr=True, soft_wrap=True).print(
+        f"fleche: {' '.join(message.split())}", style=None, markup=False, highlight=False
+    )
     raise typer.Exit(code)

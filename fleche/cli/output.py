@@ -43,16 +43,32 @@ def calls(calls: Sequence[LazyCall], *, total: int, as_json: bool) -> None:
         say("no calls")
         return
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for name, style in (("key", "cyan"), ("function", "bold"), ("arguments", ""), ("result", "dim"), ("when", ""), ("took", "")):
+    for name, style in (
+        ("key", "cyan"),
+        ("function", "bold"),
+        ("arguments", ""),
+        ("result", "dim"),
+        ("when", ""),
+        ("took", ""),
+    ):
         table.add_column(
-            name, style=style, no_wrap=name != "arguments", justify="right" if name == "took" else "left",
-            overflow="ellipsis" if name == "arguments" else "fold", max_width=60 if name == "arguments" else None,
+            name,
+            style=style,
+            no_wrap=name != "arguments",
+            justify="right" if name == "took" else "left",
+            overflow="ellipsis" if name == "arguments" else "fold",
+            max_width=60 if name == "arguments" else None,
         )
     now = datetime.now(UTC)
     for call in calls:
         ending = short(call.record.result) if call.outcome is Outcome.RESULT else str(call.outcome)
         table.add_row(
-            short(call.key), Text(call.name), Text(arguments(call.record)), ending, ago(call.at, now), duration(call.walltime)
+            short(call.key),
+            Text(call.name),
+            Text(arguments(call.record)),
+            ending,
+            ago(call.at, now),
+            duration(call.walltime),
         )
     console = _console()
     console.print(table)
@@ -71,7 +87,9 @@ def call(call: LazyCall, *, values: bool, as_json: bool) -> None:
     rows: list[tuple[str, str]] = [("call", str(call.key)), ("function", f"{call.module}.{call.name}")]
     for name in call.arguments:
         shown = _loaded(lambda name=name: call.arguments[name]) if values else ""
-        rows.append((f"  {name}", shown or f"<{call.record.kinds.get(name) or 'value'}> {short(call.record.arguments[name])}"))
+        rows.append(
+            (f"  {name}", shown or f"<{call.record.kinds.get(name) or 'value'}> {short(call.record.arguments[name])}")
+        )
     rows.append(("outcome", str(call.outcome)))
     if call.record.result is not None:
         rows.append(("result", str(call.record.result)))

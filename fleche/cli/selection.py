@@ -50,7 +50,10 @@ class Selection:
         if name is None or "*" in name:
             return [QueryCall(**base)]
         cuts = [match.start() for match in re.finditer(r"\.", name)]
-        return [QueryCall(name=name, **base), *(QueryCall(module=name[:at], name=name[at + 1 :], **base) for at in cuts)]
+        return [
+            QueryCall(name=name, **base),
+            *(QueryCall(module=name[:at], name=name[at + 1 :], **base) for at in cuts),
+        ]
 
     def _fits(self, call: LazyCall) -> bool:
         if self.function is not None and "*" in self.function:

@@ -92,10 +92,14 @@ class Opener:
         settings = self.settings()
         chosen = settings.default.get("cache")
         if chosen is not None:
-            return self._named(str(chosen), f"[default] cache = {str(chosen)!r} in {settings.origin['default']}", settings)
+            return self._named(
+                str(chosen), f"[default] cache = {str(chosen)!r} in {settings.origin['default']}", settings
+            )
         import platformdirs
 
-        return Located(platformdirs.user_cache_dir("fleche", appauthor=False), "the cache directory of the platform", tag=True)
+        return Located(
+            platformdirs.user_cache_dir("fleche", appauthor=False), "the cache directory of the platform", tag=True
+        )
 
     def _named(self, name: str, why: str, settings: Settings | None = None) -> Located:
         if name in ("memory", "void"):

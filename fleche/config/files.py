@@ -112,13 +112,17 @@ def _parse(path: Path) -> Mapping[str, Any]:
 
 def _checked(path: Path, name: str, table: Any) -> Mapping[str, Any]:
     if not isinstance(table, Mapping):
-        raise ConfigError(f"{path}: {name!r} stands outside a table; settings go under [default] or the name of a cache")
+        raise ConfigError(
+            f"{path}: {name!r} stands outside a table; settings go under [default] or the name of a cache"
+        )
     if name == "runtime":
         return table
     known = _KEYS["default" if name == "default" else "cache"]
     for key in table:
         if key not in known:
-            raise ConfigError(f"{path}: [{name}] has no key {key!r}{nearest(key, known)} (known: {', '.join(sorted(known))})")
+            raise ConfigError(
+                f"{path}: [{name}] has no key {key!r}{nearest(key, known)} (known: {', '.join(sorted(known))})"
+            )
     if name == "default":
         return table
     if name in RESERVED_CACHES:

@@ -168,7 +168,8 @@ def _subclass(value: Any) -> tuple[Any, dict[str, Any]]:
     base = next((kind for kind in type(value).__mro__ if kind.__qualname__ in ("DataFrame", "Series")), None)
     if base is None or not base.__module__.startswith("pandas"):
         raise Refusal("is of a subclass of a pandas type that is not understood")
-    state = {name: getattr(value, name, None) for name in value._metadata if name not in ("_name", "name")}
+    extra = [name for name in getattr(type(value), "_metadata", ()) if name not in ("_name", "name")]
+    state = {name: getattr(value, name, None) for name in extra}
     return base(value), state
 
 

@@ -33,7 +33,7 @@ _PANDAS = frozenset(
     IntervalIndex MultiIndex NAType NaTType NumpyExtensionArray Period PeriodArray PeriodDtype PeriodIndex
     RangeIndex Series SparseArray SparseDtype StringArray StringDtype Timedelta TimedeltaArray TimedeltaIndex
     Timestamp UInt16Dtype UInt32Dtype UInt64Dtype UInt8Dtype
-    """.split()
+    """.split()  # noqa: SIM905 - a list this long reads better as text
 )
 """Classes of pandas, which moved between its versions; the digest names each as if it were in ``pandas``."""
 

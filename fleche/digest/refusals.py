@@ -18,14 +18,12 @@ class Refusal(Exception):  # noqa: N818 - it is no error until the walk makes it
     Args:
         reason: Why, in a few words that continue "it ...".
         advice: What to pass instead, if there is a usual answer.
-        path: What to add to the path, where the handler looked deeper than the walk.
     """
 
-    def __init__(self, reason: str, advice: str = "", *, path: str = "") -> None:
+    def __init__(self, reason: str, advice: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.advice = advice
-        self.path = path
 
 
 def qualified(cls: type) -> str:

@@ -22,6 +22,7 @@ from fleche.digest.refusals import Refusal
 __all__ = ["Structure"]
 
 _NEW = copyreg.__newobj__  # type: ignore[attr-defined]
+_NOTHING: tuple[Any, ...] = (None, None, None, None)
 _NEW_EX = copyreg.__newobj_ex__  # type: ignore[attr-defined]
 
 
@@ -102,7 +103,7 @@ class Structure:
             module = getattr(value, "__module__", None)
             place = f.Inline(global_frame(module if isinstance(module, str) else cls.__module__, reduced))
             return Plan(head, (("global", place), (), (), (), (), ()), label=_reduced_label)
-        function, arguments, state, listed, keyed, setter = (*reduced, *[None] * (6 - len(reduced)))
+        function, arguments, state, listed, keyed, setter = [*reduced, *_NOTHING][:6]
         how, arguments = self._how(cls, function, arguments)
         elements: list[Any] = [] if listed is None else list(listed)
         pairs: list[Any] = [] if keyed is None else list(keyed)

@@ -212,20 +212,13 @@ class Walk:
                 holder.refs |= known.refs
                 holder.cyclic = True
             return known.frame
-        try:
-            plan = self._handler(type(value))(value)
-        except Refusal as refusal:
-            raise indigestible(self._path() + refusal.path, type(value), refusal) from refusal.__cause__
-        except (FlecheError, MemoryError):
-            raise
-        except Exception as error:
-            refusal = Refusal(f"cannot be read ({type(error).__name__}: {error})")
-            raise indigestible(self._path(), type(value), refusal) from error
+        plan = self._plan(value)
         if isinstance(plan, bytes):
             self.refers |= isinstance(value, Digest)
             return plan
         if depth >= DEPTH:
-            refusal = Refusal(f"is nested {DEPTH} levels deep", "Look for an object that makes new ones when it is read")
+            reason = f"is nested {DEPTH} levels deep"
+            refusal = Refusal(reason, "Look for an object that makes new ones when it is read")
             raise indigestible(self._name, type(value), refusal)
         self._serial += 1
         node = _Open(value, plan, depth, self._serial, self._serial if known is None else known.first)
@@ -234,6 +227,18 @@ class Walk:
         self._places[key] = depth
         self._stack.append(node)
         return None
+
+    def _plan(self, value: Any) -> bytes | Plan:
+        """Return what the value's handler says, or refuse the value by its path."""
+        try:
+            return self._handler(type(value))(value)
+        except Refusal as refusal:
+            raise indigestible(self._path(), type(value), refusal) from refusal.__cause__
+        except (FlecheError, MemoryError):
+            raise
+        except Exception as error:
+            reason = Refusal(f"cannot be read ({type(error).__name__}: {error})")
+            raise indigestible(self._path(), type(value), reason) from error
 
     def _holds(self, known: _Cyclic, depth: int) -> bool:
         """Whether a remembered frame is what walking the value again, here, would give.

@@ -38,7 +38,12 @@ def _call_facts(record: DigestedCall, key: str) -> list[tuple[str, str]]:
     facts = [("result", _code(short(record.result)) if record.result else '<span class="dim">none stored</span>')]
     if record.outcome is not Outcome.RESULT:
         told = record.metadata.get("error", {})
-        facts = [(str(record.outcome), f'<span class="bad">{escape(str(told.get("type", "")))}</span> {escape(str(told.get("message", "")))}')]
+        facts = [
+            (
+                str(record.outcome),
+                f'<span class="bad">{escape(str(told.get("type", "")))}</span> {escape(str(told.get("message", "")))}',
+            )
+        ]
     runtime = record.metadata.get("runtime", {})
     environment = record.metadata.get("environment", {})
     facts.append(("when", escape(_when(record.at))))
@@ -93,9 +98,17 @@ def cache_html(description: Mapping[str, Any], recent: Iterable[tuple[str, Diges
     """Return a cache as a card: what it is, what it holds, and its latest calls."""
     facts = []
     for name, value in description.items():
-        shown = size(value) if name == "bytes" else f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+        shown = (
+            size(value)
+            if name == "bytes"
+            else f"{value:,}"
+            if isinstance(value, int) and not isinstance(value, bool)
+            else str(value)
+        )
         facts.append((name, escape(shown)))
-    return _box('<span class="head">cache</span>', _facts(facts), '<span class="head">latest calls</span>', calls_html(recent))
+    return _box(
+        '<span class="head">cache</span>', _facts(facts), '<span class="head">latest calls</span>', calls_html(recent)
+    )
 
 
 def _facts(rows: Iterable[tuple[str, str]]) -> str:

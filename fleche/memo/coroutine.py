@@ -152,5 +152,3 @@ def _size(value: Any) -> int:
 
 class BoundAsyncCachedFunction(AsyncCachedFunction[P, R], BoundCachedFunction[P, Coroutine[Any, Any, R]]):
     """A cached coroutine method of one object."""
-
-

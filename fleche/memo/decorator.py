@@ -171,7 +171,9 @@ class _Maker:
         _check(function)
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             if self._options.isolate:
-                raise TypeError(f"isolate=True: {function.__qualname__} is async, and the working directory is one for all tasks")
+                raise TypeError(
+                    f"isolate=True: {function.__qualname__} is async, and the working directory is one for all tasks"
+                )
         kind: Any = CachedFunction
         if inspect.iscoroutinefunction(function):
             kind = AsyncCachedFunction

@@ -222,11 +222,15 @@ class CachedFunction(Generic[P, R]):
         sealed = self._memo.seal(args, kwargs)
         found = self._memo.look(self._memo.cache(), sealed)
         if found is MISSING:
-            raise UnknownDigestError(f"{self._memo.label}: call {sealed.key[:12]} is not stored in {self._memo.cache()}")
+            raise UnknownDigestError(
+                f"{self._memo.label}: call {sealed.key[:12]} is not stored in {self._memo.cache()}"
+            )
         self._memo.hit(sealed)
         return revived(found)
 
-    def query(self, *args: Any, metadata: Mapping[str, Mapping[str, Any] | None] = NO_ITEMS, **kwargs: Any) -> QueryIterator:
+    def query(
+        self, *args: Any, metadata: Mapping[str, Mapping[str, Any] | None] = NO_ITEMS, **kwargs: Any
+    ) -> QueryIterator:
         """Return the stored calls of this function that have these arguments, of whatever code and version.
 
         Args:

@@ -13,7 +13,9 @@ __all__ = ["file_later", "is_future", "revived"]
 
 def is_future(value: Any) -> bool:
     """Whether a result is a future: something that resolves later and tells when."""
-    return hasattr(value, "add_done_callback") and hasattr(value, "cancelled") and callable(getattr(value, "result", None))
+    return (
+        hasattr(value, "add_done_callback") and hasattr(value, "cancelled") and callable(getattr(value, "result", None))
+    )
 
 
 def revived(value: Any) -> Any:

@@ -111,7 +111,9 @@ class _Tape:
         except Exception as error:  # noqa: BLE001
             self.drop()
             self._memo.complaints.make(
-                f"item {type(error).__qualname__}", f"yielded an item that cannot be stored, so nothing is: {error}", error
+                f"item {type(error).__qualname__}",
+                f"yielded an item that cannot be stored, so nothing is: {error}",
+                error,
             )
 
     def end(self, returned: Any = None) -> None:
@@ -163,7 +165,10 @@ class _Replay:
             item = self._cache.load_value(*self._items[self.position])
         except Exception as error:
             self._memo.complaints.make(
-                "item gone", f"runs its body anew; item {self.position} is of no use: {error}", error, kind=DamagedWarning
+                "item gone",
+                f"runs its body anew; item {self.position} is of no use: {error}",
+                error,
+                kind=DamagedWarning,
             )
             raise LookupError(self.position) from error
         self.position += 1
@@ -267,7 +272,9 @@ class Replaying(Generic[T]):
             TypeError: A value is sent: the body is not running.
         """
         if value is not None:
-            raise TypeError("this generator is replayed from the cache: its body is not running, so it cannot receive a value")
+            raise TypeError(
+                "this generator is replayed from the cache: its body is not running, so it cannot receive a value"
+            )
         return next(self)
 
     def throw(self, *_: Any) -> T:
@@ -276,7 +283,9 @@ class Replaying(Generic[T]):
         Raises:
             TypeError: Always: the body is not running.
         """
-        raise TypeError("this generator is replayed from the cache: its body is not running, so nothing can be raised in it")
+        raise TypeError(
+            "this generator is replayed from the cache: its body is not running, so nothing can be raised in it"
+        )
 
     def close(self) -> None:
         """End the iteration."""
@@ -370,7 +379,9 @@ class AsyncReplaying(Generic[T]):
             TypeError: A value is sent: the body is not running.
         """
         if value is not None:
-            raise TypeError("this generator is replayed from the cache: its body is not running, so it cannot receive a value")
+            raise TypeError(
+                "this generator is replayed from the cache: its body is not running, so it cannot receive a value"
+            )
         return await anext(self)
 
     async def athrow(self, *_: Any) -> T:
@@ -379,7 +390,9 @@ class AsyncReplaying(Generic[T]):
         Raises:
             TypeError: Always: the body is not running.
         """
-        raise TypeError("this generator is replayed from the cache: its body is not running, so nothing can be raised in it")
+        raise TypeError(
+            "this generator is replayed from the cache: its body is not running, so nothing can be raised in it"
+        )
 
     async def aclose(self) -> None:
         """End the iteration."""

@@ -5,6 +5,7 @@ The function classes string these steps together, each in its own way (plain, co
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -70,14 +71,14 @@ class Memo:
         self.options = options
         self.module, self.name = function_identity(function)
         self.label = f"{self.module}.{self.name}"
-        self.profile = FunctionProfile(
-            function, ignore=options.ignore, require=options.require, project=options.key
-        )
+        self.profile = FunctionProfile(function, ignore=options.ignore, require=options.require, project=options.key)
         self.statistics = Statistics()
         self.complaints = Complaints(self.label, strict=options.strict)
         mode = options.code or ("own" if always_fingerprinted(function) else None)
         self.watch = (
-            None if mode is None else CodeWatch(function, mode=mode, roots=options.code_roots, environment=options.environment)
+            None
+            if mode is None
+            else CodeWatch(function, mode=mode, roots=options.code_roots, environment=options.environment)
         )
         self._prefix: tuple[Digest | None, bytes] | None = None
         self._told: set[tuple[int, Digest]] = set()
@@ -171,8 +172,10 @@ class Memo:
         except Exception as error:  # noqa: BLE001
             kind: type[FlecheWarning] = DamagedWarning if isinstance(error, DamagedError) else FlecheWarning
             self.complaints.make(
-                _reason("open", error), f"computes anew; the stored result of call {sealed.key[:12]} is of no use: {error}",
-                error, kind=kind,
+                _reason("open", error),
+                f"computes anew; the stored result of call {sealed.key[:12]} is of no use: {error}",
+                error,
+                kind=kind,
             )
             return MISSING
         if hit.outcome is Outcome.ERROR:
@@ -260,7 +263,11 @@ class Memo:
                 )
                 return None
         call = Call(
-            module=self.module, name=self.name, version=self.options.version, code=sealed.code, arguments=sealed.arguments
+            module=self.module,
+            name=self.name,
+            version=self.options.version,
+            code=sealed.code,
+            arguments=sealed.arguments,
         )
         run = Run(self, cache, sealed, call)
         try:
@@ -288,7 +295,9 @@ class Memo:
         if code is None or self.watch is None or (id(cache), code) in self._told:
             return None
         tree: CodeTree = self.watch.tree()
-        return CodeRecord(digest=code, kind=tree.how, tree=tree.to_json(), source=tree.source)
+        return CodeRecord(
+            digest=code, kind=self.options.code or "own", tree=tree.to_json(), source=json.dumps(tree.source)
+        )
 
     def told(self, cache: BaseCache, code: Digest | None) -> None:
         """Note that a cache has a code tree."""
@@ -375,7 +384,9 @@ class Run:
             if outcome is Outcome.ERROR:
                 log.warning("%s: the failed call was not recorded: %s", memo.label, error)
                 return
-            memo.complaints.make(_reason("save", error), f"returned, and its result was not stored: {error}", error, result=value)
+            memo.complaints.make(
+                _reason("save", error), f"returned, and its result was not stored: {error}", error, result=value
+            )
         else:
             memo.told(self._cache, self._sealed.code)
 
@@ -384,7 +395,9 @@ class Run:
             return function(*args) or {}
         except Exception as error:  # noqa: BLE001
             self._memo.complaints.make(
-                f"metadata {kind.name} {step}", f"its metadata {kind.name!r} was not noted: {error!r}", kind=FlecheWarning
+                f"metadata {kind.name} {step}",
+                f"its metadata {kind.name!r} was not noted: {error!r}",
+                kind=FlecheWarning,
             )
             return None
 
@@ -421,5 +434,3 @@ def _told(error: Exception) -> dict[str, str]:
         "message": str(error),
         "traceback": text[-20_000:],
     }
-
-

@@ -213,7 +213,11 @@ class QueryIterator(Iterable[LazyCall]):
     def __repr__(self) -> str:
         shown = [repr(call) for call in self.take(11)]
         more = ["…"] if len(shown) > 10 else []
-        return "\n".join(["[", *(f"  {line}," for line in shown[:10]), *(f"  {line}" for line in more), "]"]) if shown else "[]"
+        return (
+            "\n".join(["[", *(f"  {line}," for line in shown[:10]), *(f"  {line}" for line in more), "]"])
+            if shown
+            else "[]"
+        )
 
     def _repr_html_(self) -> str:
         return self._cache.draw_calls(self)

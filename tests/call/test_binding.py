@@ -37,7 +37,14 @@ def test_every_kind_of_parameter_binds() -> None:
 def test_extra_keywords_named_like_parameters_stay_apart() -> None:
     """f(1, 2, a=5), where a is positional-only, is not f(5, 2)."""
     assert bind(every_kind, (1, 2), {"a": 5})["more"] == {"a": 5}
-    assert bind(every_kind, (1, 2), {"more": 5, "x": 1}) == {"a": 1, "b": 2, "rest": (), "c": 3, "x": 1, "more": {"more": 5}}
+    assert bind(every_kind, (1, 2), {"more": 5, "x": 1}) == {
+        "a": 1,
+        "b": 2,
+        "rest": (),
+        "c": 3,
+        "x": 1,
+        "more": {"more": 5},
+    }
 
 
 @given(

@@ -1,3 +1,4 @@
+# ruff: noqa: F401, PIE796, PYI024, SLOT000 - names for expressions, and the kinds of classes that people write
 """Classes and names for the expressions in ``confusable.py`` and ``golden.json``."""
 
 from __future__ import annotations

@@ -27,9 +27,7 @@ scalars = st.one_of(
     texts,
     st.binary(max_size=5),
 )
-keys = st.recursive(
-    scalars, lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3), max_leaves=3
-)
+keys = st.recursive(scalars, lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3), max_leaves=3)
 values = st.recursive(
     st.one_of(scalars, st.lists(st.integers(), max_size=4), st.lists(texts, max_size=4)),
     lambda inner: st.one_of(

@@ -7,10 +7,9 @@ itself, and the attributes taken of it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 from fleche.digest.code.bytecode import nested
 
@@ -239,9 +238,7 @@ def names_of_code(code: CodeType) -> Names:
 
 
 def _read_code(code: CodeType, free: frozenset[str], names: Names) -> None:
-    import dis
-
-    steps = [step for step in dis.get_instructions(code) if step.opname not in _SILENT]
+    steps = _steps(code)
     _read_imports(steps, names)
     outside = {"LOAD_DEREF", "LOAD_CLASSDEREF", "STORE_DEREF", "DELETE_DEREF", "LOAD_FROM_DICT_OR_DEREF"}
     for at, step in enumerate(steps):
@@ -251,11 +248,11 @@ def _read_code(code: CodeType, free: frozenset[str], names: Names) -> None:
             if mine:
                 names.rebound.add((name,))
             elif step.opname in ("STORE_ATTR", "DELETE_ATTR"):
-                owner = _chain_before(steps, at, free, names)
+                owner = _chain_before(steps, _start(steps, at), free, names)
                 if owner:
                     names.rebound.add((*owner, name))
-            elif step.opname in ("STORE_SUBSCR", "DELETE_SUBSCR"):
-                _changed(names.changed, _container_before(steps, at, free, names))
+            elif step.opname in _KEYS:
+                _changed(names.changed, _container_before(steps, _start(steps, at), free, names))
         elif mine or (step.opname in _FAST and name in names.imports):
             names.reached.add(_chain_after(steps, at))
         elif step.opname in _ATTRIBUTE and name in MUTATORS:
@@ -268,9 +265,40 @@ def _read_code(code: CodeType, free: frozenset[str], names: Names) -> None:
 
 _SILENT = frozenset({"CACHE", "RESUME", "NOP", "EXTENDED_ARG", "PRECALL", "PUSH_NULL", "COPY_FREE_VARS"})
 _GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"})
+_KEYS = {"STORE_SUBSCR": 1, "DELETE_SUBSCR": 1, "BINARY_SUBSCR": 1, "STORE_SLICE": 2, "BINARY_SLICE": 2}
 _ATTRIBUTE = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _FAST = frozenset({"LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_DEREF"})
 _LOADS = _GLOBAL | _FAST | {"LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"}
+
+
+class _Step(NamedTuple):
+    """One instruction: its name, what it is about, and what it adds to the stack."""
+
+    opname: str
+    argval: Any
+    effect: int
+
+
+def _steps(code: CodeType) -> list[_Step]:
+    import dis
+
+    steps = []
+    for step in dis.get_instructions(code):
+        if step.opname in _SILENT:
+            continue
+        if step.opname in _PAIRS:  # since 3.13 two in one
+            for name, argument in zip(_PAIRS[step.opname], step.argval, strict=True):
+                steps.append(_Step(name, argument, 1 if name == "LOAD_FAST" else -1))
+        else:
+            steps.append(_Step(step.opname, step.argval, dis.stack_effect(step.opcode, step.arg, jump=False)))
+    return steps
+
+
+_PAIRS = {
+    "LOAD_FAST_LOAD_FAST": ("LOAD_FAST", "LOAD_FAST"),
+    "STORE_FAST_LOAD_FAST": ("STORE_FAST", "LOAD_FAST"),
+    "STORE_FAST_STORE_FAST": ("STORE_FAST", "STORE_FAST"),
+}
 
 
 def _changed(into: set[Chain], chain: Chain | None) -> None:
@@ -278,7 +306,16 @@ def _changed(into: set[Chain], chain: Chain | None) -> None:
         into.add(chain)
 
 
-def _chain_after(steps: list[Any], at: int) -> Chain:
+def _start(steps: list[_Step], at: int) -> int:
+    """Return where the target of a store was last on top of the stack: an operator such as ``+=`` copies it first."""
+    if at and steps[at - 1].opname == "SWAP":
+        for index in range(at - 1, -1, -1):
+            if steps[index].opname == "COPY" and steps[index - 1].opname != "COPY":
+                return index
+    return at
+
+
+def _chain_after(steps: list[_Step], at: int) -> Chain:
     chain = [steps[at].argval]
     for step in steps[at + 1 :]:
         if step.opname not in _ATTRIBUTE:
@@ -287,13 +324,16 @@ def _chain_after(steps: list[Any], at: int) -> Chain:
     return tuple(chain)
 
 
-def _chain_before(steps: list[Any], at: int, free: frozenset[str], names: Names) -> Chain | None:
+def _chain_before(steps: list[_Step], at: int, free: frozenset[str], names: Names) -> Chain | None:
     """Return the chain that ends just before an instruction, if it starts at a name from outside."""
     attributes: list[str] = []
-    for step in _backwards(steps, at):
+    for index in range(at - 1, -1, -1):
+        step = steps[index]
         if step.opname in _ATTRIBUTE:
             attributes.append(step.argval)
             continue
+        if step.opname in _KEYS and not attributes:  # TABLE[a][b] = c changes what TABLE holds
+            return _container_before(steps, index, free, names)
         outside = step.opname in _GLOBAL or step.argval in free or step.argval in names.imports
         if step.opname in _FAST and not outside:
             names.parameters.add(step.argval)
@@ -301,24 +341,17 @@ def _chain_before(steps: list[Any], at: int, free: frozenset[str], names: Names)
     return None
 
 
-def _container_before(steps: list[Any], at: int, free: frozenset[str], names: Names) -> Chain | None:
-    """Return the chain whose item an instruction stores: the one below the key on the stack."""
-    import dis
-
-    depth = 0
+def _container_before(steps: list[_Step], at: int, free: frozenset[str], names: Names) -> Chain | None:
+    """Return the chain whose item an instruction takes or stores: what is below the key on the stack."""
+    depth, keys = 0, _KEYS.get(steps[at].opname, 1)
     for index in range(at - 1, -1, -1):
-        step = steps[index]
-        depth += dis.stack_effect(step.opcode, step.arg, jump=False)
-        if depth == 1:
+        depth += steps[index].effect
+        if depth == keys:
             return _chain_before(steps, index, free, names)
     return None
 
 
-def _backwards(steps: list[Any], at: int) -> Iterator[Any]:
-    return (steps[index] for index in range(at - 1, -1, -1))
-
-
-def _read_imports(steps: list[Any], names: Names) -> None:
+def _read_imports(steps: list[_Step], names: Names) -> None:
     module: Import | None = None
     taken = ""
     for at, step in enumerate(steps):

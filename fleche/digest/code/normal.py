@@ -76,6 +76,8 @@ class _Writer:
             self._local(node)
         elif isinstance(node, ast.JoinedStr):
             self._joined(node)
+        elif isinstance(node, _Arguments):
+            self.fields("arguments", ast.iter_fields(node))
         elif isinstance(node, ast.Name) and node.id == "__debug__":
             self.parts.append(b"k" + constant(not self._optimised))
         else:

@@ -10,19 +10,17 @@ import sys
 import types
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
-from fleche.digest.code.bytecode import MAGIC, encode_code
+from fleche.digest.code.analysis import Analysis, Part, is_ours
 from fleche.digest.code.classes import attributes, class_label
 from fleche.digest.code.frames import MISSING, text
 from fleche.digest.code.graph import Node
 from fleche.digest.code.identity import MAIN, function_identity, home
-from fleche.digest.code.names import Chain, Names, names_of_code, names_of_source
-from fleche.digest.code.normal import normalise
+from fleche.digest.code.names import Chain, Names, names_of_code
 from fleche.digest.code.scope import Scope
-from fleche.digest.code.sources import Source, Sources
+from fleche.digest.code.seen import Seen, contents
 from fleche.digest.code.values import (
     Cut,
     Open,
@@ -36,8 +34,9 @@ from fleche.digest.code.values import (
 )
 from fleche.digest.text import Digest
 
-__all__ = ["Analysis", "Seen", "Walker", "is_ours"]
+__all__ = ["Walker"]
 
+TRIES = 3  # how often a value that changes while it is digested is tried again
 _BY_NAME = frozenset(
     {
         "__file__",
@@ -52,119 +51,6 @@ _BY_NAME = frozenset(
 )
 _FUNCTION_TYPES = (types.BuiltinFunctionType, types.MethodWrapperType, types.WrapperDescriptorType)
 _DESCRIPTOR_TYPES = (types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType)
-
-
-def is_ours(value: Any) -> bool:
-    """Whether a value is of this library: what a decorator of ours is, or what it made."""
-    for name in (getattr(value, "__module__", None), getattr(type(value), "__module__", None)):
-        if isinstance(name, str) and (name == "fleche" or name.startswith("fleche.")):
-            return True
-    return isinstance(value, ModuleType) and value.__name__.partition(".")[0] == "fleche"
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What is known of one code object: its encoding, how that was found, and the names in it."""
-
-    label: bytes
-    how: str
-    names: Names
-    source: Source | None
-
-
-class Analysis:
-    """What a process knows of code objects. Thread-safe: at worst one is analysed twice."""
-
-    LIMIT = 20_000
-
-    def __init__(self, sources: Sources) -> None:
-        self._sources = sources
-        self._parts: dict[tuple[int, int], tuple[CodeType, dict[str, Any], Part]] = {}
-
-    def of(self, function: FunctionType) -> Part:
-        """Return the encoding and the names of a function's code."""
-        code, space = function.__code__, function.__globals__
-        key = (id(code), id(space))
-        known = self._parts.get(key)
-        if known is None:
-            if len(self._parts) >= self.LIMIT:
-                self._parts.clear()
-            known = self._parts[key] = (code, space, self._part(code, space))
-        return known[2]
-
-    def _part(self, code: CodeType, space: dict[str, Any]) -> Part:
-        source = self._sources.find(code, space)
-        if source is None:
-            return Part(b"B" + text(MAGIC) + encode_code(code), "bytecode", names_of_code(code), None)
-        kept = [d for d in getattr(source.node, "decorator_list", []) if not _is_our_decorator(d, space)]
-        label = b"S" + normalise(source.node, owner=source.owner, decorators=kept)
-        return Part(label, "source", names_of_source(source.node), source)
-
-
-def _is_our_decorator(expression: Any, space: dict[str, Any]) -> bool:
-    names: list[str] = []
-    while not hasattr(expression, "id"):
-        names.append(getattr(expression, "attr", ""))
-        expression = getattr(expression, "func", None) or getattr(expression, "value", None)
-        if expression is None:
-            return False
-    value = space.get(expression.id, MISSING)
-    for name in reversed([name for name in names if name]):
-        if is_ours(value):
-            break
-        value = vars(value).get(name, MISSING) if isinstance(value, ModuleType) else MISSING
-    if isinstance(value, functools.partial):
-        value = value.func
-    return value is not MISSING and is_ours(value)
-
-
-class Seen:
-    """What a walk read, and must find again for its result to hold.
-
-    Attributes:
-        names: Namespace, name and the object that was bound to it.
-        functions: Functions with their code and defaults.
-        cells: Closure cells with their contents.
-        sizes: Containers with their lengths.
-        items: Containers, or views of them, with the objects that they hold.
-        values: Small mutable values with their digests.
-    """
-
-    def __init__(self) -> None:
-        self._names: dict[tuple[int, str], tuple[Any, str, Any]] = {}
-        self.functions: dict[int, tuple[FunctionType, Any, Any, Any]] = {}
-        self.cells: dict[int, tuple[Any, Any]] = {}
-        self.sizes: dict[int, tuple[Any, int]] = {}
-        self.items: list[tuple[Any, tuple[Any, ...]]] = []
-        self.values: dict[int, tuple[Any, Digest | None]] = {}
-
-    @property
-    def names(self) -> tuple[tuple[Any, str, Any], ...]:
-        """Namespace, name and the object that was bound to it."""
-        return tuple(self._names.values())
-
-    def name(self, space: Any, name: Any) -> Any:
-        """Read a name, once: what was read is what is checked."""
-        key = (id(space), name)
-        known = self._names.get(key)
-        if known is None:
-            known = self._names[key] = (space, name, space.get(name, MISSING))
-        return known[2]
-
-    def cell(self, cell: Any) -> Any:
-        """Read a closure cell."""
-        known = self.cells.get(id(cell))
-        if known is None:
-            known = self.cells[id(cell)] = (cell, contents(cell))
-        return known[1]
-
-
-def contents(cell: Any) -> Any:
-    """Return what a closure cell holds, or MISSING."""
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return MISSING
 
 
 class Walker:
@@ -279,7 +165,7 @@ class Walker:
         if chain[0] in _BY_NAME:
             return self._named("module", (chain[0],), chain[0])
         if chain == ("__name__",):
-            module = function_identity(function)[0] if home(function) in (MAIN, "__mp_main__") else home(function)
+            module = MAIN if home(function) == "__mp_main__" else home(function)
             return Node("constant", "__name__", text(module), "by value")
         value = self._read(space, chain[0])
         if value is MISSING:
@@ -305,7 +191,7 @@ class Walker:
             if isinstance(found, Node):
                 return found
             if found is MISSING:
-                found = getattr(value, chain[at], MISSING)
+                found = _lazy(value, chain[at])
             if found is MISSING:
                 return self._named("unbound", (value.__name__, *chain[at:]), name)
             value, at = found, at + 1
@@ -418,7 +304,7 @@ class Walker:
             return {"get": value.func}
         if isinstance(value, (functools.partial, functools.partialmethod)):
             return {"function": value.func, "args": tuple(value.args), "keywords": dict(value.keywords)}
-        wrapped = getattr(value, "__wrapped__", None) if callable(value) else None
+        wrapped = _wrapped(value)
         return None if wrapped is None else {"function": wrapped}
 
     def _composite(self, value: Any, name: str, parts: dict[str, Any]) -> Node:
@@ -469,7 +355,7 @@ class Walker:
             return self._opaque(value, name)
         small = mutable and is_small(value)
         try:
-            found = self._open.digest(value)
+            found = self._taken(value)
         except Cut as cut:
             return Node("cycle", name, cut.encoding, "by distance")
         except Exception:  # a value that has no digest, for whatever reason, never refuses the call
@@ -480,6 +366,16 @@ class Walker:
             self._watch_value(value, found)
         node = Node("constant", name, found.raw, "by value" if small or not mutable else "by binding")
         return self._with_classes(node, value, everywhere=True)
+
+    def _taken(self, value: Any) -> Digest:
+        for _ in range(TRIES):
+            try:
+                return self._open.digest(value)
+            except RecursionError:
+                raise
+            except RuntimeError:  # another thread changes it meanwhile
+                continue
+        return self._open.digest(value)
 
     def _watch_value(self, value: Any, found: Digest | None) -> None:
         plain = views(value)
@@ -550,6 +446,26 @@ class Walker:
 
 def _state(name: str) -> Node:
     return Node("state", name, b"", "by name")
+
+
+def _lazy(module: ModuleType, name: str) -> Any:
+    """Return what a module's own ``__getattr__`` gives."""
+    try:
+        return getattr(module, name, MISSING)
+    except Exception:
+        return MISSING
+
+
+def _wrapped(value: Any) -> Any:
+    """Return what a wrapper object wraps, or None, without running code of other people."""
+    if not callable(value):
+        return None
+    if is_ours(type(value)):
+        return getattr(value, "__wrapped__", None)
+    try:
+        return object.__getattribute__(value, "__dict__").get("__wrapped__")
+    except AttributeError:
+        return None
 
 
 def _import(module: str) -> ModuleType | None:

@@ -68,10 +68,12 @@ def project_directory() -> Path:
 
 def installed(top: str) -> bool:
     """Whether a top-level package is of the standard library, or lies where packages are installed."""
-    if top in sys.stdlib_module_names or top in sys.builtin_module_names:
-        return True
     origin = _origin(top)
-    return origin is None or any(part in _INSTALLED for part in Path(origin).parts)
+    if origin is None or any(part in _INSTALLED for part in Path(origin).parts):
+        return True
+    # A project may have a module of the same name as one of the library; then it lies elsewhere.
+    library = top in sys.stdlib_module_names or top in sys.builtin_module_names
+    return library and (not Path(origin).is_absolute() or _below(origin, Path(os.__file__).parent))
 
 
 def _origin(top: str) -> str | None:

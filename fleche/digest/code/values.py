@@ -87,6 +87,13 @@ def holds_code(value: Any, depth: int = DEPTH) -> bool:
 
 def is_small(value: Any) -> bool:
     """Whether a value's encoding is about `SMALL` bytes at most; looks at no more than that."""
+    try:
+        return _is_small(value)
+    except Exception:  # an attribute or length of somebody's object
+        return False
+
+
+def _is_small(value: Any) -> bool:
     budget, stack, seen = SMALL, [value], set()
     while stack and budget >= 0:
         item = stack.pop()
@@ -108,8 +115,7 @@ def is_small(value: Any) -> bool:
         elif id(item) not in seen and not isinstance(item, type):
             seen.add(id(item))
             stack.append(getattr(item, "__dict__", None) or {})
-            if isinstance(length := getattr(type(item), "__len__", None) and _length(item), int):
-                budget -= 9 * length
+            budget -= 9 * len(item) if hasattr(type(item), "__len__") else 0
     return budget >= 0
 
 
@@ -140,13 +146,6 @@ def views(value: Any) -> list[tuple[Any, tuple[Any, ...]]] | None:
     return found
 
 
-def _length(item: Any) -> int | None:
-    try:
-        return len(item)
-    except Exception:
-        return None
-
-
 def classes_in(value: Any, covers: Callable[[str], bool], *, everywhere: bool) -> dict[str, type]:
     """Return the walked classes of which instances are in a value, by name: their methods are code that it brings.
 
@@ -168,8 +167,8 @@ def classes_in(value: Any, covers: Callable[[str], bool], *, everywhere: bool) -
         if walked:
             found[f"{kind.__module__}.{kind.__qualname__}"] = kind
         if isinstance(item, dict):
-            todo.extend(item.keys())
-            todo.extend(item.values())
+            todo.extend(dict.keys(item))
+            todo.extend(dict.values(item))
         elif isinstance(item, (list, tuple, set, frozenset, deque)):
             todo.extend([] if _LEAVES.issuperset(map(type, item)) else item)
         if walked or everywhere:
@@ -178,7 +177,10 @@ def classes_in(value: Any, covers: Callable[[str], bool], *, everywhere: bool) -
 
 
 def _attributes(item: Any) -> list[Any]:
-    values = list(getattr(item, "__dict__", None) or {}) and list(item.__dict__.values())
+    try:
+        values = list(object.__getattribute__(item, "__dict__").values())
+    except AttributeError:
+        values = []
     for base in type(item).__mro__:
         for descriptor in vars(base).values():
             if isinstance(descriptor, types.MemberDescriptorType):

@@ -14,7 +14,8 @@ from fleche.digest.code.identity import MAIN, always_fingerprinted, function_ide
 from fleche.digest.text import Digest
 
 if TYPE_CHECKING:
-    from fleche.digest.code.reach import Analysis, Seen
+    from fleche.digest.code.analysis import Analysis
+    from fleche.digest.code.seen import Seen
     from fleche.digest.code.values import Open
 
 __all__ = ["CodeWatch", "Mode", "class_fingerprint", "fingerprint"]
@@ -22,7 +23,41 @@ __all__ = ["CodeWatch", "Mode", "class_fingerprint", "fingerprint"]
 Mode = Literal["deep", "own"]
 
 
-class CodeWatch:
+class _Watch:
+    """The fingerprint of a function or class, and the check that it holds."""
+
+    def __init__(self, function: Any, mode: Mode, roots: tuple[str, ...], environment: tuple[str, ...]) -> None:
+        self._function = function
+        self._mode = mode
+        self._roots = roots
+        self._environment = environment
+        self._last: Snapshot | None = None
+
+    def current(self) -> Digest:
+        """Return the fingerprint of the code as it stands now."""
+        last = self._last
+        if last is not None and last.holds():
+            return last.digest
+        return self._take().digest
+
+    def tree(self) -> CodeTree:
+        """Return what the fingerprint is made of, as it stands now; its digest is that of `current`."""
+        return tree_of(self.taken().root)
+
+    def taken(self) -> Snapshot:
+        """Return the fingerprint and what it rests on, as it stands now."""
+        last = self._last
+        return last if last is not None and last.holds() else self._take()
+
+    def _take(self) -> Snapshot:
+        from fleche.digest.code.scope import Scope
+
+        taken = _PROCESS.take(self._function, self._mode, Scope.of(self._function, self._roots), self._environment)
+        self._last = taken
+        return taken
+
+
+class CodeWatch(_Watch):
     """The fingerprint of a function: taken at the first call, checked cheaply at each later one.
 
     Nothing is read when it is made. Thread-safe: threads that meet a change at once may each take the new fingerprint,
@@ -51,35 +86,8 @@ class CodeWatch:
     ) -> None:
         if mode not in ("deep", "own"):
             raise ValueError(f"mode is {mode!r}; it is 'deep' or 'own'")
-        self._function = function
-        self._mode = mode
-        self._roots = tuple(roots)
-        self._environment = tuple(environment)
+        super().__init__(function, mode, tuple(roots), tuple(environment))
         _PROCESS.claim(function, roots)
-        self._last: Snapshot | None = None
-
-    def current(self) -> Digest:
-        """Return the fingerprint of the code as it stands now."""
-        last = self._last
-        if last is not None and last.holds():
-            return last.digest
-        return self._take().digest
-
-    def tree(self) -> CodeTree:
-        """Return what the fingerprint is made of, as it stands now; its digest is that of `current`."""
-        return tree_of(self.taken().root)
-
-    def taken(self) -> Snapshot:
-        """Return the fingerprint and what it rests on, as it stands now."""
-        last = self._last
-        return last if last is not None and last.holds() else self._take()
-
-    def _take(self) -> Snapshot:
-        from fleche.digest.code.scope import Scope
-
-        taken = _PROCESS.take(self._function, self._mode, Scope.of(self._function, self._roots), self._environment)
-        self._last = taken
-        return taken
 
 
 class Snapshot:
@@ -98,6 +106,12 @@ class Snapshot:
 
     def holds(self) -> bool:
         """Whether everything that was read is still what it was."""
+        try:
+            return self._holds()
+        except RuntimeError:  # another thread changes a container while it is looked at
+            return False
+
+    def _holds(self) -> bool:
         for space, name, expected in self._names:
             if space.get(name, MISSING) is not expected:
                 return False
@@ -139,12 +153,12 @@ class _Process:
     def __init__(self) -> None:
         self._analysis: Analysis | None = None
         self._open: Open | None = None
-        self._kept: dict[tuple[int, str], tuple[Any, CodeWatch]] = {}
+        self._kept: dict[tuple[int, str], tuple[Any, _Watch]] = {}
         self._claimed: set[str] = set()
 
     def _parts(self) -> tuple[Analysis, Open]:
         if self._analysis is None or self._open is None:
-            from fleche.digest.code.reach import Analysis
+            from fleche.digest.code.analysis import Analysis
             from fleche.digest.code.sources import Sources
             from fleche.digest.code.values import Open
 
@@ -195,7 +209,7 @@ class _Process:
         known = self._kept.get(key)
         if known is not None and known[0]() is value:
             return known[1].current()
-        watch = CodeWatch(value, mode=mode)
+        watch = _Watch(value, mode, (), ())
         taken = watch.taken()
         if not taken.cut and isinstance(value, (FunctionType, type)):
             if len(self._kept) > self.KEPT:

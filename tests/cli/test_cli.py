@@ -1,0 +1,176 @@
+"""The command line, as a person and as a program use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+FIELDS = {
+    "key", "module", "name", "version", "code", "outcome", "arguments", "result", "at", "walltime", "parent", "metadata",
+}  # fmt: skip
+
+SCRIPT = """
+from fleche import cached, tags
+
+@cached
+def fit(lr, epochs=3):
+    if lr < 0:
+        raise ValueError("lr is negative")
+    return {"loss": lr * epochs}
+
+@cached
+def load(name):
+    return [name] * 2
+
+with tags(phase="train"):
+    fit(0.1), fit(0.2)
+fit(0.3, epochs=5)
+load("a")
+try:
+    fit(-1)
+except ValueError:
+    pass
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run the command in a directory of its own."""
+
+    def run(*words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "fleche", *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"COLUMNS": "140", "NO_COLOR": "1"},
+            input="",
+        )
+        assert done.returncode == code, done.stderr + done.stdout
+        return done
+
+    return run
+
+
+@pytest.fixture
+def filled(run: Run, tmp_path: Path) -> Run:
+    """The same, with five calls stored."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True)
+    return run
+
+
+def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_ls_lists_the_latest_first(filled: Run) -> None:
+    """Tables for people, one JSON object a line for programs."""
+    text = filled("ls").stdout
+    assert "fit" in text
+    assert "lr=0.3, epochs=5" in text
+    found = rows(filled("ls", "--json"))
+    assert [row["name"] for row in found] == ["load", "fit", "fit", "fit"]
+    assert found[1]["arguments"]["lr"]["value"] == 0.3
+    assert set(found[0]) == FIELDS
+
+
+def test_ls_filters_sorts_and_limits(filled: Run) -> None:
+    """By function, pattern, argument, tag, age, outcome."""
+    for words, count in (
+        (["fit"], 3),
+        (["__main__.fit"], 3),
+        (["lo*"], 1),
+        (["-a", "lr=0.1"], 1),
+        (["-a", "name=a"], 1),
+        (["-t", "phase=train"], 2),
+        (["--since", "1h"], 4),
+        (["--failed"], 1),
+        (["--all"], 5),
+        (["--limit", "2"], 2),
+    ):
+        assert len(rows(filled("ls", "--json", *words))) == count, words
+    names = [row["name"] for row in rows(filled("ls", "--sort", "name", "-r", "--json"))]
+    assert names == ["fit", "fit", "fit", "load"]
+    assert "2 of 4" in filled("ls", "--limit", "2").stdout
+
+
+def test_ls_of_nothing_is_code_1(filled: Run) -> None:
+    """And wrong usage is code 2."""
+    assert "no calls" in filled("ls", "nothing", code=1).stdout
+    assert filled("ls", "nothing", "--json", code=1).stdout == ""
+    filled("ls", "--sort", "size", code=2)
+    assert "NAME=VALUE" in filled("ls", "-a", "lr", code=2).stderr
+    assert "not an age" in filled("ls", "--since", "yesterday", code=2).stderr
+    filled("frobnicate", code=2)
+
+
+def test_show_opens_a_call_and_a_value(filled: Run) -> None:
+    """By the first characters."""
+    row = rows(filled("ls", "load", "--json"))[0]
+    shown = filled("show", row["key"][:10]).stdout
+    assert "['a', 'a']" in shown
+    assert "__main__.load" in shown
+    assert "['a', 'a']" not in filled("show", "--no-values", row["key"][:10]).stdout
+    value = json.loads(filled("show", "--json", row["result"][:10]).stdout)
+    assert value == {"value": row["result"], "type": "list", "preview": "['a', 'a']"}
+    failed = rows(filled("ls", "--failed", "--json"))[0]
+    assert "lr is negative" in filled("show", failed["key"]).stdout
+
+
+def test_wrong_prefixes_are_one_line(filled: Run) -> None:
+    """Too short is wrong usage, unknown is nothing found."""
+    for prefix, code, message in (("abc", 2, "too short"), ("0000000", 1, "starts with")):
+        done = filled("show", prefix, code=code)
+        assert message in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert "Traceback" not in done.stderr
+
+
+def test_forget_asks(filled: Run) -> None:
+    """Without a terminal it needs --yes."""
+    key = rows(filled("ls", "load", "--json"))[0]["key"]
+    assert "--yes" in filled("forget", key[:12], code=2).stderr
+    assert "forgot 1 call" in filled("forget", key[:12], "--yes").stdout
+    filled("ls", "load", code=1)
+    filled("forget", key[:12], "--yes", code=1)
+
+
+def test_info_and_path_say_where(filled: Run, tmp_path: Path) -> None:
+    """And why."""
+    place = str(tmp_path / "default-store")
+    assert filled("path").stdout == place + "\n"
+    facts = json.loads(filled("info", "--json").stdout)
+    assert facts["place"] == place
+    assert facts["why"] == "FLECHE_DIR"
+    assert facts["calls"] == 5
+    assert "FLECHE_DIR" in filled("info").stdout
+
+
+def test_init_keeps_results_beside_the_project(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fleche.toml that puts the store into .fleche; it never overwrites one."""
+    monkeypatch.delenv("FLECHE_DIR")
+    run("init")
+    assert run("path").stdout.strip() == str(tmp_path / ".fleche")
+    assert "there already" in run("init", code=2).stderr
+    (tmp_path / "script.py").write_text(SCRIPT)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True)
+    assert (tmp_path / ".fleche" / "FORMAT").is_file()
+    assert not (tmp_path / ".fleche" / "CACHEDIR.TAG").exists()
+    run("ls")
+
+
+def test_another_store_can_be_named(filled: Run, tmp_path: Path) -> None:
+    """By path."""
+    filled("ls", "--store", "./empty", code=1)
+    assert filled("path", "--store", "./empty").stdout.strip() == str(tmp_path / "empty")

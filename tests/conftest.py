@@ -1,0 +1,59 @@
+"""Fixtures of every test: a store of its own, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+import fleche
+from fleche.caches import Cache
+from fleche.memo.active import defaults
+from fleche.storage.memory import MemoryStore
+from fleche.storage.embedded import EmbeddedStore
+
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+hypothesis.settings.register_profile("long", max_examples=2000, deadline=None, stateful_step_count=100)
+hypothesis.settings.load_profile("ci")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test sees, or writes to, the store and the settings of whoever runs it."""
+    for name in [name for name in os.environ if name.startswith("FLECHE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("FLECHE_DIR", str(tmp_path / "default-store"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no-config"))
+    before = dict(defaults.__dict__)
+    defaults.cache = None
+    defaults._mode = None
+    yield
+    defaults.__dict__.update(before)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
+    """An embedded store in a directory of its own."""
+    store = EmbeddedStore(tmp_path / "store")
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=["embedded", "memory"])
+def cache(request: pytest.FixtureRequest) -> Iterator[Cache]:
+    """A cache that is active for the test, of each kind."""
+    store = request.getfixturevalue("store") if request.param == "embedded" else MemoryStore()
+    cache = Cache(store.values, store.calls)
+    with fleche.cache(cache):
+        yield cache
+
+
+@pytest.fixture
+def disk(store: EmbeddedStore) -> Iterator[Cache]:
+    """A cache on disk that is active for the test."""
+    cache = Cache(store.values, store.calls)
+    with fleche.cache(cache):
+        yield cache
