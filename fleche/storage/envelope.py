@@ -139,8 +139,6 @@ class Envelope:
         except UntrustedError as error:
             error.place = self.place
             raise
-        except MemoryError:
-            raise
         except Exception as error:
             written = f" It was written with {header.writers}." if header.writers else ""
             raise UnreadableError(

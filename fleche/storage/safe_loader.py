@@ -19,7 +19,8 @@ from typing import Any, NoReturn
 from fleche.errors import UntrustedError
 from fleche.storage.loader import Buffer, Loader
 from fleche.storage.pickling import Serializer
-from fleche.storage.safe_numpy import check_shape, dtype_of, dtype_with
+from fleche.storage.safe_numpy import check_shape, check_state, dtype_of, dtype_with
+from fleche.storage.safe_pandas import check_manager, check_native, is_native
 from fleche.storage.safe_types import MOVED, SafeTypes
 
 __all__ = ["SAFE", "SafeLoader"]
@@ -60,7 +61,11 @@ class SafeLoader:
                 return _Plain(self._types, stream, buffers).load()
             except _NeedsCareError:
                 pass
-        return _Careful(self._types, stream, buffers).load()
+        try:
+            return _Careful(self._types, stream, buffers).load()
+        except Exception as error:
+            # Frames would keep half-built objects for tools that print them, which compiled code does not survive.
+            raise error.with_traceback(None) from None
 
 
 class _NeedsCareError(Exception):
@@ -124,36 +129,54 @@ class _Careful(_Machine):  # type: ignore[misc]
     def load_reduce(self) -> None:
         args = self.stack.pop()
         function = self._callable(self.stack[-1])
-        made = function(*args)
+        made = function(*self._whole(args))
         self.stack[-1] = made
-        if _is_numpy(made, "ndarray"):
+        if any(function is beginning for beginning in _BEGINNINGS) or getattr(function, "__name__", "").startswith(
+            "__pyx_unpickle_"
+        ):
             self._unborn[id(made)] = made
+        elif is_native(made):
+            _check_made(made)
 
     def load_newobj(self) -> None:
         args = self.stack.pop()
-        cls = self._callable(self.stack[-1])
-        self.stack[-1] = cls.__new__(cls, *args)
+        self._made(self._callable(self.stack[-1]), args, {})
 
     def load_newobj_ex(self) -> None:
         options = self.stack.pop()
         args = self.stack.pop()
-        cls = self._callable(self.stack[-1])
-        self.stack[-1] = cls.__new__(cls, *args, **options)
+        self._made(self._callable(self.stack[-1]), args, options)
 
     def load_build(self) -> None:
-        target = self._changeable(self.stack[-2])
+        target, state = self._changeable(self.stack[-2]), self._whole(self.stack[-1])
         if _is_numpy(target, "dtype"):
-            state = self.stack.pop()
-            made = dtype_with(target, state)
+            made = dtype_with(target, self.stack.pop())
             self.stack[-1] = made
             for index in [index for index, value in self.memo.items() if value is target]:
                 self.memo[index] = made
             return
-        if _is_numpy(target, "ndarray") and self._unborn.pop(id(target), None) is not target:
-            _refuse("a change of an array that is already built")
+        array, native = _is_numpy(target, "ndarray"), is_native(target)
+        if (array or native) and self._unborn.pop(id(target), None) is not target:
+            _refuse(f"a change of a {type(target).__name__} that is already built")
+        if array:
+            check_state(state)
+        if native:
+            check_native(target, state)
         super().load_build()
-        if type(target).__name__ == "BlockManager":
-            _check_blocks(target)
+        if native:
+            _check_made(target)
+
+    def _made(self, cls: Any, args: Any, options: dict[str, Any]) -> None:
+        made = cls.__new__(cls, *self._whole(args), **self._whole(options))
+        self.stack[-1] = made
+        if is_native(made):
+            self._unborn[id(made)] = made
+
+    def _whole(self, value: Any) -> Any:
+        """Refuse an object whose state is still to come: compiled code would read what is not there yet."""
+        if self._unborn.get(id(value)) is value is not None:
+            _refuse(f"a use of a {type(value).__name__} before it is built")
+        return value
 
     def load_refused(self) -> None:
         _refuse("a step that pickles of protocol 5 do not take")
@@ -170,31 +193,75 @@ class _Careful(_Machine):  # type: ignore[misc]
 
 
 class _Checked:
-    """A step that changes the object at some depth of the stack, if it may be changed."""
+    """A step that puts whole objects into a new or an existing one, which may be changed.
 
-    def __init__(self, step: Callable[[Any], None], *, marked: bool, depth: int) -> None:
+    Args:
+        step: The step.
+        items: How many objects it takes from the top of the stack; None for all above the mark.
+        target: How deep below these is the object that it changes; None if it makes a new one.
+    """
+
+    def __init__(self, step: Callable[[Any], None], items: int | None, target: int | None = None) -> None:
         self._step = step
-        self._marked = marked
-        self._depth = depth
+        self._items = items
+        self._target = target
 
     def __call__(self, machine: _Careful) -> None:
-        stack = machine.metastack[-1] if self._marked else machine.stack
-        machine._changeable(stack[-self._depth])  # noqa: SLF001
+        stack = machine.stack
+        if machine._unborn:  # noqa: SLF001
+            for item in stack if self._items is None else stack[-self._items :]:
+                machine._whole(item)  # noqa: SLF001
+        if self._target is not None:
+            below = machine.metastack[-1] if self._items is None else stack
+            machine._whole(machine._changeable(below[-self._target]))  # noqa: SLF001
         self._step(machine)
 
 
+class _Fetched:
+    """A step that puts an object of the memo on the stack, if it is whole."""
+
+    def __init__(self, step: Callable[[Any], None]) -> None:
+        self._step = step
+
+    def __call__(self, machine: _Careful) -> None:
+        self._step(machine)
+        machine._whole(machine.stack[-1])  # noqa: SLF001
+
+
 def _steps() -> dict[int, Callable[[Any], None]]:
-    refused = (pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.INST, pickle.OBJ, pickle.PERSID, pickle.BINPERSID)
+    refused = (
+        pickle.EXT1,
+        pickle.EXT2,
+        pickle.EXT4,
+        pickle.INST,
+        pickle.OBJ,
+        pickle.PERSID,
+        pickle.BINPERSID,
+        pickle.DUP,
+    )
+    machine = _Machine.dispatch
+    taking: list[tuple[bytes, int | None, int | None]] = [
+        (pickle.TUPLE, None, None),
+        (pickle.TUPLE1, 1, None),
+        (pickle.TUPLE2, 2, None),
+        (pickle.TUPLE3, 3, None),
+        (pickle.LIST, None, None),
+        (pickle.DICT, None, None),
+        (pickle.FROZENSET, None, None),
+        (pickle.STOP, 1, None),
+        (pickle.APPEND, 1, 2),
+        (pickle.APPENDS, None, 1),
+        (pickle.SETITEM, 2, 3),
+        (pickle.SETITEMS, None, 1),
+        (pickle.ADDITEMS, None, 1),
+    ]
     return {
         pickle.REDUCE[0]: _Careful.load_reduce,
         pickle.NEWOBJ[0]: _Careful.load_newobj,
         pickle.NEWOBJ_EX[0]: _Careful.load_newobj_ex,
         pickle.BUILD[0]: _Careful.load_build,
-        pickle.APPEND[0]: _Checked(_Machine.load_append, marked=False, depth=2),
-        pickle.APPENDS[0]: _Checked(_Machine.load_appends, marked=True, depth=1),
-        pickle.SETITEM[0]: _Checked(_Machine.load_setitem, marked=False, depth=3),
-        pickle.SETITEMS[0]: _Checked(_Machine.load_setitems, marked=True, depth=1),
-        pickle.ADDITEMS[0]: _Checked(_Machine.load_additems, marked=True, depth=1),
+        **{code[0]: _Checked(machine[code[0]], items, target) for code, items, target in taking},
+        **{code[0]: _Fetched(machine[code[0]]) for code in (pickle.GET, pickle.BINGET, pickle.LONG_BINGET)},
         **{code[0]: _Careful.load_refused for code in refused},
     }
 
@@ -229,13 +296,9 @@ def _is_numpy(value: Any, name: str) -> bool:
     return any(base.__module__ == "numpy" and base.__name__ == name for base in type(value).__mro__)
 
 
-def _check_blocks(manager: Any) -> None:
-    """Refuse a table whose blocks do not fill its columns, each once: pandas does not check again."""
-    placed = sorted(int(place) for block in manager.blocks for place in block.mgr_locs.as_array)
-    if placed != list(range(len(manager.axes[0]))) or any(
-        block.values.shape[-1] != len(manager.axes[1]) for block in manager.blocks
-    ):
-        _refuse("a table whose blocks do not fit")
+def _check_made(made: Any) -> None:
+    if type(made).__name__ in ("BlockManager", "SingleBlockManager"):
+        check_manager(made)
 
 
 def _zone(owner: Any, name: Any) -> Any:
@@ -270,12 +333,14 @@ def _masked(subtype: Any, baseclass: Any, shape: Any, dtype: Any) -> Any:
     return ma._mareconstruct(subtype, baseclass, shape, dtype)  # type: ignore[attr-defined] # noqa: SLF001
 
 
+_RECONSTRUCT, _MASKED = _Guard(_array), _Guard(_masked)
+_BEGINNINGS = (_RECONSTRUCT, _MASKED)  # give arrays whose state is still to come
 _GUARDS: dict[tuple[str, str], _Guard] = {
     ("builtins", "getattr"): _Guard(_zone),
     ("re", "_compile"): _Guard(_pattern),
     ("numpy", "dtype"): _Guard(dtype_of),
-    ("numpy._core.multiarray", "_reconstruct"): _Guard(_array),
-    ("numpy.ma.core", "_mareconstruct"): _Guard(_masked),
+    ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
+    ("numpy.ma.core", "_mareconstruct"): _MASKED,
 }
 
 

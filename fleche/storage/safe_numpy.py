@@ -6,9 +6,10 @@ an object that arrays may already use. Here a dtype is made anew from the state 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-__all__ = ["check_shape", "dtype_of", "dtype_with"]
+__all__ = ["check_shape", "check_state", "dtype_of", "dtype_with"]
 
 _ALIGNED = 0x80
 
@@ -78,6 +79,30 @@ def check_shape(shape: Any) -> None:
     """
     if shape != (0,):
         raise ValueError(f"an array is built from shape (0,), not {shape!r}")
+
+
+def check_state(state: Any) -> None:
+    """Refuse a state of an array whose content is not of its size: numpy reads lists beyond their end.
+
+    Args:
+        state: Version, shape, dtype, whether in Fortran order, content; and more for masked arrays.
+
+    Raises:
+        ValueError: It is not the state of an array.
+        TypeError: It is not the state of an array.
+    """
+    if type(state) is not tuple or len(state) not in (5, 7):
+        raise ValueError("its state is not that of an array")
+    _, shape, dtype, _, content = state[:5]
+    if type(shape) is not tuple or not all(type(length) is int and length >= 0 for length in shape):
+        raise ValueError(f"{shape!r} is not the shape of an array")
+    count = math.prod(shape)
+    if type(content) is list:
+        fits = len(content) == count
+    else:
+        fits = type(content) is bytes and not _dtype(dtype).hasobject and len(content) == count * dtype.itemsize
+    if not fits:
+        raise ValueError(f"the content of an array of shape {shape!r} has another size")
 
 
 def _dtype(value: Any) -> Any:

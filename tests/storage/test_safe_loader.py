@@ -319,6 +319,30 @@ class TestNumpy:
         with pytest.raises(ValueError, match="shape"):
             load(b"\x80\x05" + shape)
 
+    def test_an_array_has_the_content_of_its_shape(self):
+        """A list of objects that is shorter than the array is refused: numpy would read beyond its end."""
+        stream = pickletools.optimize(pickle.dumps(self.np.array([None, None], dtype=object), 5))
+        assert b"K\x02\x85" in stream
+        with pytest.raises(ValueError, match="another size"):
+            load(stream.replace(b"K\x02\x85", b"K\x7f\x85"))
+
+    def test_nothing_is_used_before_it_is_built(self):
+        """An array or column without its state is not passed on, kept or returned."""
+        pytest.importorskip("pandas")
+        column = (
+            named("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked") + b"("
+            + named("pandas.arrays", "DatetimeArray") + pushed(82904607) + b"NtR"
+        )  # fmt: skip
+        array = (
+            named("numpy._core.multiarray", "_reconstruct") + b"("
+            + named("numpy", "ndarray") + pushed((0,)) + pushed(b"b") + b"tR"
+        )  # fmt: skip
+        uses = [b".", b"\x85.", b"N\x86.", b"N\x87.", b"\x940h\x00.", b"2.", b"\x94]h\x00a.", b"\x94}Nh\x00s."]
+        for unborn in (array, column):
+            for use in uses:
+                with pytest.raises(UntrustedError, match=r"before it is built|do not take"):
+                    load(b"\x80\x05" + unborn + use)
+
     def test_the_process_keeps_its_dtypes(self):
         """The dtypes that all arrays share cannot be changed."""
         np = self.np
