@@ -99,9 +99,7 @@ CALL_COUNT = "SELECT count(*) AS count_1 FROM calls"
 RECENT_IDS = 'SELECT calls.id FROM calls ORDER BY calls.at DESC, calls."key" DESC LIMIT ? OFFSET 0'
 
 # (low, high)
-CALL_CANDIDATES = (
-    'SELECT calls."key" FROM calls WHERE calls."key" BETWEEN ? AND ? ORDER BY calls."key" LIMIT 2 OFFSET 0'
-)
+CALL_CANDIDATES = 'SELECT calls."key" FROM calls WHERE calls."key" BETWEEN ? AND ? ORDER BY calls."key" LIMIT 2 OFFSET 0'
 
 # (key)
 CALL_BELOW = 'SELECT max(calls."key") AS max_1 FROM calls WHERE calls."key" < ?'
@@ -140,9 +138,7 @@ VALUE_FILES = 'SELECT "values".form FROM "values" WHERE "values".digest = ? AND 
 VALUE_COPIES = 'SELECT "values".id, "values".form, "values".envelope FROM "values" WHERE "values".digest = ?'
 
 # (digest)
-INLINE_COPIES = (
-    "SELECT calls.id, calls.form, calls.envelope FROM calls WHERE calls.result = ? AND calls.envelope IS NOT NULL"
-)
+INLINE_COPIES = "SELECT calls.id, calls.form, calls.envelope FROM calls WHERE calls.result = ? AND calls.envelope IS NOT NULL"
 
 # (id)
 DROP_VALUE_COPY = 'DELETE FROM "values" WHERE "values".id = ?'
@@ -160,9 +156,7 @@ DROP_VALUE_FORM = 'DELETE FROM "values" WHERE "values".digest = ? AND "values".f
 CLEAR_INLINE = "UPDATE calls SET envelope=NULL WHERE calls.result = ? AND calls.envelope IS NOT NULL"
 
 # ()
-VALUE_KEYS = (
-    'SELECT "values".digest FROM "values" UNION SELECT calls.result FROM calls WHERE calls.envelope IS NOT NULL'
-)
+VALUE_KEYS = 'SELECT "values".digest FROM "values" UNION SELECT calls.result FROM calls WHERE calls.envelope IS NOT NULL'
 
 # (low, high)
 VALUE_CANDIDATES = 'SELECT DISTINCT "values".digest FROM "values" WHERE "values".digest BETWEEN ? AND ? ORDER BY "values".digest LIMIT 2 OFFSET 0'
