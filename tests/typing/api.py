@@ -87,8 +87,7 @@ def plain_forms() -> None:
 async def async_forms() -> None:
     assert_type(await coroutine(1), str)
     assert_type(await coroutine_with_options(1), str)
-    pending = coroutine(1)
-    assert_type(pending, Coroutine[Any, Any, str])
+    pending: Coroutine[Any, Any, str] = coroutine(1)
     await pending
     async for item in async_generator(1):
         assert_type(item, int)
