@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from fleche import display
-from fleche.call import ABSENT, Call, DigestedCall, LazyCall, Outcome, PreparedCall, QueryCall
+from fleche.call import ABSENT, Call, DigestedCall, LazyCall, PreparedCall, QueryCall
 from fleche.call.lazy import labels
 from fleche.digest import Digest
 from fleche.errors import AmbiguousDigestError, SaveError, UnknownDigestError
@@ -273,11 +272,17 @@ class BaseCache(OperationContext):
 
     def draw(self, call: LazyCall) -> str:
         """Return a record as HTML."""
+        from fleche import display
+
         return display.call_html(call.record, key=call.key)
 
     def draw_calls(self, calls: Iterable[LazyCall]) -> str:
         """Return several calls as an HTML table."""
+        from fleche import display
+
         return display.calls_html([(call.key, call.record) for call in calls])
 
     def _repr_html_(self) -> str:
+        from fleche import display
+
         return display.cache_html(self.describe(), [(call.key, call.record) for call in self.recent(10)])

@@ -25,7 +25,7 @@ def scalar_fits(value: Any) -> bool:
     if kind is int:
         return bool(value.bit_length() <= 3 * MAX_TEXT)
     if kind is datetime:
-        return value.fold == 0 and (value.tzinfo is None or type(value.tzinfo) is timezone and _plain(value.tzinfo))
+        return value.fold == 0 and (value.tzinfo is None or (type(value.tzinfo) is timezone and _plain(value.tzinfo)))
     return kind in _NAMES
 
 

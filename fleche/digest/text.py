@@ -57,8 +57,13 @@ class Digest(str):
         shrunk: Digest = self._cache().shrink(self)
         return shrunk
 
+    @classmethod
+    def set_default_cache(cls, source: Callable[[], Any]) -> None:
+        """Set where the active cache is asked for; done once, when fleche is imported."""
+        Digest._default_cache = staticmethod(source)
+
     def _cache(self) -> Any:
-        source = type(self)._default_cache
+        source = Digest._default_cache
         if source is None:
             raise RuntimeError("import fleche, so that a digest knows the active cache")
         return source()

@@ -24,7 +24,7 @@ def reduce_function(cached: Any) -> Any:
         return name
     import cloudpickle
 
-    return _rebuild, (type(cached), cloudpickle.dumps(cached.__wrapped__), cached._memo.options)
+    return _rebuild, (type(cached), cloudpickle.dumps(cached.__wrapped__), cached._engine.options)
 
 
 def _rebuild(kind: Callable[..., Any], function: bytes, options: Options) -> Any:

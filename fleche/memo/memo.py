@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,10 +22,10 @@ from fleche.call.scalars import kind_of, scalar_fits
 from fleche.clock import SYSTEM, to_micros
 from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
-from fleche.digest.walk import examine
 from fleche.digest.code import CodeTree, CodeWatch, always_fingerprinted, function_identity
-from fleche.errors import DamagedError, DamagedWarning, FlecheWarning, Indigestible, MissError
-from fleche.memo.active import active_cache, active_meta, defaults
+from fleche.digest.walk import examine
+from fleche.errors import DamagedError, DamagedWarning, FlecheWarning, Indigestible, MissError, UnknownDigestError
+from fleche.memo.active import Mode, active_cache, active_meta, defaults
 from fleche.memo.degrade import Complaints
 from fleche.memo.flight import HELD, MISSING, Contest
 from fleche.memo.isolation import isolated
@@ -58,20 +59,21 @@ class Sealed:
     refers: bool
 
 
-class Memo:
+class Memo(ABC):
     """One cached function's memory.
 
     Args:
         function: The function as written.
         options: What `cached` was told.
+        profile: How its calls are bound.
     """
 
-    def __init__(self, function: Callable[..., Any], options: Options) -> None:
+    def __init__(self, function: Callable[..., Any], options: Options, profile: FunctionProfile) -> None:
         self.function = function
         self.options = options
         self.module, self.name = function_identity(function)
         self.label = f"{self.module}.{self.name}"
-        self.profile = FunctionProfile(function, ignore=options.ignore, require=options.require, project=options.key)
+        self.profile = profile
         self.statistics = Statistics()
         self.complaints = Complaints(self.label, strict=options.strict)
         mode = options.code or ("own" if always_fingerprinted(function) else None)
@@ -82,6 +84,23 @@ class Memo:
         )
         self._prefix: tuple[Digest | None, bytes] | None = None
         self._told: set[tuple[int, Digest]] = set()
+
+    @abstractmethod
+    def recall(self, mode: Mode, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Return what a call returned before, or run the body and remember: each kind of function in its way."""
+
+    def load(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Return the stored result of a call, and never run the body.
+
+        Raises:
+            KeyError: It is not stored.
+        """
+        sealed = self.seal(args, kwargs)
+        found = self.look(self.cache(), sealed)
+        if found is MISSING:
+            raise UnknownDigestError(f"{self.label}: call {sealed.key[:12]} is not stored in {self.cache()}")
+        self.hit(sealed)
+        return found
 
     # -- the active state --------------------------------------------------------------------------------------
 
@@ -160,7 +179,7 @@ class Memo:
         """Return the record of a call if it would be a hit, with its value not yet loaded."""
         try:
             hit = cache.lookup(sealed.key)
-        except Exception as error:  # noqa: BLE001 - whatever a store raises, the call goes on
+        except Exception as error:
             self.complaints.make(_reason("read", error), f"was not looked up: {error}", error)
             return None
         return hit if hit is not None and self._counts(hit) else None
@@ -169,7 +188,7 @@ class Memo:
         """Return the value of a record, or ``MISSING``; raise the exception that a failed call kept."""
         try:
             value = cache.open(hit)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             kind: type[FlecheWarning] = DamagedWarning if isinstance(error, DamagedError) else FlecheWarning
             self.complaints.make(
                 _reason("open", error),
@@ -232,7 +251,7 @@ class Memo:
     def _leases(self, cache: BaseCache) -> Any:
         try:
             return cache.leases
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             self.complaints.make(_reason("lease", error), f"is computed without a lease: {error}", error)
             return None
 
@@ -272,7 +291,7 @@ class Memo:
         run = Run(self, cache, sealed, call)
         try:
             run.prepare(lease)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             self.complaints.make(_reason("prepare", error), f"is not stored: {error}", error)
             return None
         return run
@@ -380,7 +399,7 @@ class Run:
                 gathered[kind.name] = {**gathered.get(kind.name, {}), **post}
         try:
             prepared.commit(value, gathered, outcome=outcome)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             if outcome is Outcome.ERROR:
                 log.warning("%s: the failed call was not recorded: %s", memo.label, error)
                 return
@@ -393,7 +412,7 @@ class Run:
     def _gather(self, kind: MetaData, step: str, function: Callable[..., Any], *args: Any) -> dict[str, Any] | None:
         try:
             return function(*args) or {}
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             self._memo.complaints.make(
                 f"metadata {kind.name} {step}",
                 f"its metadata {kind.name!r} was not noted: {error!r}",

@@ -83,7 +83,9 @@ def double(x: int) -> int:
 
 
 utc = datetime.UTC
-frame = pd.DataFrame({"i": [1, 2, 3], "f": [0.5, np.nan, 2.0], "s": ["x", None, "zé"], "d": pd.to_datetime(["2026-01-01"] * 3)})
+frame = pd.DataFrame(
+    {"i": [1, 2, 3], "f": [0.5, np.nan, 2.0], "s": ["x", None, "zé"], "d": pd.to_datetime(["2026-01-01"] * 3)}
+)
 
 VALUES: dict[str, object] = {
     "None": None,
