@@ -16,7 +16,9 @@ from fleche.defaults import connect as _connect
 from fleche.digest.text import Digest
 from fleche.lazy import face as _face
 from fleche.memo import cache, cached, meta, mode, project, set_default_cache, tags
-from fleche.version import VERSION as __version__
+from fleche.version import VERSION
+
+__version__ = VERSION
 
 if _TYPE_CHECKING:
     from fleche.digest import D, ordered

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from fleche.call import ABSENT, Call, DigestedCall, LazyCall, PreparedCall, QueryCall
 from fleche.call.lazy import labels
@@ -127,7 +127,7 @@ class BaseCache(OperationContext):
 
     @abstractmethod
     def candidates(self, prefix: str) -> tuple[list[Digest], list[Digest]]:
-        """Return the smallest record keys and the smallest value digests that start with a prefix, two at most of each."""
+        """Return the record keys and the value digests that start with a prefix: the two smallest of each."""
 
     @abstractmethod
     def shrink(self, key: Digest | str, /, *keys: Digest | str) -> Any:
@@ -262,7 +262,7 @@ class BaseCache(OperationContext):
         keys = [call.key for call in calls]
         return [str(key) for key in (self.shrink(*keys) if len(keys) > 1 else [self.shrink(k) for k in keys])]
 
-    def __enter__(self) -> BaseCache:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

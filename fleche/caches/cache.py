@@ -123,10 +123,8 @@ class Cache(BaseCache):
         """Return the result of a record, in its own form."""
         if record.result is None:
             told = record.metadata.get("error", {})
-            raise ValueNotStored(
-                f"call {record.key[:12]} has no result: {told.get('type', record.outcome)} {told.get('message', '')}".rstrip(),
-                digest="",
-            )
+            ending = f"{told.get('type', record.outcome)} {told.get('message', '')}".rstrip()
+            raise ValueNotStored(f"call {record.key[:12]} has no result: {ending}", digest="")
         value = self.load_value(record.result, record.form)
         if record.outcome is Outcome.ERROR:
             raise value

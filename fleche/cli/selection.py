@@ -54,9 +54,9 @@ class Selection:
         return [replace(base, name=name), *qualified]
 
     def _fits(self, call: LazyCall) -> bool:
-        if self.function is not None and "*" in self.function:
-            if not any(fnmatchcase(name, self.function) for name in (call.name, f"{call.module}.{call.name}")):
-                return False
+        names = (call.name, f"{call.module}.{call.name}")
+        if "*" in (self.function or "") and not any(fnmatchcase(name, self.function or "") for name in names):
+            return False
         return self.since is None or (call.at is not None and call.at >= self.since)
 
 

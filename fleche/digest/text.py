@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 __all__ = ["Digest"]
 
@@ -22,7 +22,8 @@ class Digest(str):
 
     _default_cache: ClassVar[Callable[[], Any] | None] = None
 
-    def __new__(cls, text: str = "") -> Digest:
+    def __new__(cls, text: str = "") -> Self:
+        """Return text as a digest, in lower case."""
         return super().__new__(cls, text.lower())
 
     @classmethod

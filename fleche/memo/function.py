@@ -125,10 +125,8 @@ class CachedFunction(Generic[P, R]):
 
     def _bound_to(self, instance: Any, kind: type) -> Any:
         bound: Any = object.__new__(kind)
-        bound.__dict__.update(self.__dict__)
-        bound._receiver = (*self._receiver, instance)
-        bound.__self__ = instance
-        bound.__func__ = self
+        receiver = (*self._receiver, instance)
+        bound.__dict__.update(self.__dict__, _receiver=receiver, __self__=instance, __func__=self)
         return bound
 
     # -- the verbs ---------------------------------------------------------------------------------------------
@@ -270,7 +268,7 @@ class CachedFunction(Generic[P, R]):
     def __reduce__(self) -> Any:
         from fleche.memo.carry import reduce_function
 
-        return reduce_function(self)
+        return reduce_function(self, self._receiver, self._engine.options)
 
 
 class BoundCachedFunction(CachedFunction[P, R]):

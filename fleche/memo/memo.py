@@ -59,6 +59,13 @@ class Sealed:
     refers: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Untouched:
+    """Stands in a key for a default that has no digest, such as ``object()``, where no other value was given."""
+
+    parameter: str
+
+
 class Memo(ABC):
     """One cached function's memory.
 
@@ -127,7 +134,12 @@ class Memo(ABC):
         for name, value in arguments.items():
             if isinstance(value, Digest) and len(value) != chosen().length:
                 value = arguments[name] = self.cache().expand(value)
-            digests[name], inside = examine(value, name=name)
+            try:
+                digests[name], inside = examine(value, name=name)
+            except Indigestible:
+                if not self.profile.is_default(name, value):
+                    raise
+                digests[name], inside = examine(Untouched(name), name=name)
             refers |= inside
         code = None if self.watch is None else self.watch.current()
         if self._prefix is None or self._prefix[0] != code:
@@ -276,7 +288,7 @@ class Memo(ABC):
             if unresolvable(value):
                 self.complaints.make(
                     f"reference in {name}",
-                    f"is not stored: argument {name!r} holds a Digest inside a {kind_of(value)}, where it is not loaded; "
+                    f"is not stored: argument {name!r} holds a Digest in a {kind_of(value)}, where none is loaded; "
                     "pass it as an argument of its own, or in a list, tuple or dict",
                     TypeError(f"a Digest inside argument {name!r}"),
                 )

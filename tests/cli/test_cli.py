@@ -14,9 +14,22 @@ import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-FIELDS = {
-    "key", "module", "name", "version", "code", "outcome", "arguments", "result", "at", "walltime", "parent", "metadata",
-}  # fmt: skip
+FIELDS = set(
+    [
+        "key",
+        "module",
+        "name",
+        "version",
+        "code",
+        "outcome",
+        "arguments",
+        "result",
+        "at",
+        "walltime",
+        "parent",
+        "metadata",
+    ]
+)
 
 SCRIPT = """
 from fleche import cached, tags

@@ -140,7 +140,7 @@ def test_state_and_loggers_do_not_count(tmp_path: Path) -> None:
 
 
 def test_two_scripts_with_one_name_do_not_meet(tmp_path: Path) -> None:
-    """f of one __main__ is not f of another, unless their code is the same."""
+    """F of one __main__ is not f of another, unless their code is the same."""
     text = "from fleche import cached\n@cached\ndef f(x):\n    print('ran')\n    return x + {}\nprint(f(1))\n"
     one, two = write(tmp_path / "one.py", text.format(1)), write(tmp_path / "two.py", text.format(2))
     same = write(tmp_path / "three.py", "# moved\n\n" + text.format(1))
@@ -173,9 +173,8 @@ def test_eight_processes_compute_each_key_once(tmp_path: Path) -> None:
     )
     ran = tmp_path / "ran"
     environment = os.environ | {"FLECHE_DIR": str(tmp_path / "s"), "RAN": str(ran)}
-    processes = [
-        subprocess.Popen([sys.executable, "-W", "error", script, str(n)], stdin=subprocess.PIPE, env=environment) for n in range(8)
-    ]
+    command = [sys.executable, "-W", "error", str(script)]
+    processes = [subprocess.Popen([*command, str(n)], stdin=subprocess.PIPE, env=environment) for n in range(8)]
     for process in processes:
         assert process.stdin is not None
         process.stdin.close()  # the start signal
@@ -186,7 +185,7 @@ def test_eight_processes_compute_each_key_once(tmp_path: Path) -> None:
 
 
 def test_a_waiter_takes_over_from_a_holder_that_was_killed(tmp_path: Path) -> None:
-    """kill -9 of the one that computes: the one that waits computes, and no lock is left."""
+    """Kill -9 of the one that computes: the one that waits computes, and no lock is left."""
     script = write(
         tmp_path / "script.py",
         """
@@ -242,7 +241,6 @@ def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
 def test_nothing_is_printed(tmp_path: Path) -> None:
     """Neither on standard output nor on standard error."""
     script = write(tmp_path / "s.py", "from fleche import cached\n@cached\ndef f(): return 1\nf(), f()\n")
-    done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, env=os.environ | {"FLECHE_DIR": str(tmp_path / "s")}, check=True
-    )
+    environment = os.environ | {"FLECHE_DIR": str(tmp_path / "s")}
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, env=environment, check=True)
     assert (done.stdout, done.stderr) == (b"", b"")
