@@ -14,22 +14,8 @@ import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-FIELDS = set(
-    [
-        "key",
-        "module",
-        "name",
-        "version",
-        "code",
-        "outcome",
-        "arguments",
-        "result",
-        "at",
-        "walltime",
-        "parent",
-        "metadata",
-    ]
-)
+FIELDS = {"key", "module", "name", "version", "code", "outcome", "arguments", "result", "at", "walltime"}
+FIELDS |= {"parent", "metadata"}
 
 SCRIPT = """
 from fleche import cached, tags
