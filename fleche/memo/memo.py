@@ -24,7 +24,16 @@ from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
 from fleche.digest.code import CodeTree, CodeWatch, always_fingerprinted, function_identity
 from fleche.digest.walk import examine
-from fleche.errors import DamagedError, DamagedWarning, FlecheWarning, Indigestible, MissError, UnknownDigestError
+from fleche.errors import (
+    ConfigError,
+    DamagedError,
+    DamagedWarning,
+    FlecheWarning,
+    Indigestible,
+    MissError,
+    UnknownDigestError,
+    ValueNotStored,
+)
 from fleche.memo.active import Mode, active_cache, active_meta, defaults
 from fleche.memo.degrade import Complaints
 from fleche.memo.flight import HELD, MISSING, Contest
@@ -118,6 +127,33 @@ class Memo(ABC):
             return active_cache()
         return defaults.named(chosen) if isinstance(chosen, str) else chosen
 
+    def enter(
+        self, mode: Mode, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[BaseCache | None, Sealed | None]:
+        """Return the cache and the sealed call; a call without either runs uncached, and was warned of.
+
+        Raises:
+            TypeError: The function cannot be called so.
+            MissError: The call cannot be keyed, and the mode is frozen.
+            ConfigError: The configuration is wrong: no call should go on as if it were not.
+        """
+        cache = self._usable_cache()
+        sealed = None if cache is None else self.try_seal(args, kwargs)
+        if sealed is None:
+            if mode is Mode.FROZEN:
+                raise self.refuse_miss(None)
+            self.statistics.uncached += 1
+        return cache, sealed
+
+    def _usable_cache(self) -> BaseCache | None:
+        try:
+            return self.cache()
+        except ConfigError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a store raises, the call goes on
+            self.complaints.make(_reason("open", error), f"runs uncached: {error}", error)
+            return None
+
     # -- sealing -----------------------------------------------------------------------------------------------
 
     def seal(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sealed:
@@ -201,9 +237,10 @@ class Memo(ABC):
         try:
             value = cache.open(hit)
         except Exception as error:
-            kind: type[FlecheWarning] = DamagedWarning if isinstance(error, DamagedError) else FlecheWarning
+            lost = isinstance(error, DamagedError | ValueNotStored)
+            kind: type[FlecheWarning] = DamagedWarning if lost else FlecheWarning
             self.complaints.make(
-                _reason("open", error),
+                "value lost" if lost else _reason("open", error),
                 f"computes anew; the stored result of call {sealed.key[:12]} is of no use: {error}",
                 error,
                 kind=kind,
@@ -243,9 +280,9 @@ class Memo(ABC):
 
     def refuse_miss(self, sealed: Sealed | None) -> MissError:
         """Return the error of frozen mode."""
-        known = "it cannot be keyed" if sealed is None else f"call {sealed.key[:12]} was never computed, or is gone"
+        known = "the call has no key" if sealed is None else f"call {sealed.key[:12]} was never computed, or is gone"
         return MissError(
-            f"{self.label}: {known} in {self.cache()}; mode 'frozen' computes nothing (mode 'on' would)",
+            f"{self.label}: {known}; mode 'frozen' computes nothing (mode 'on' would)",
             key="" if sealed is None else str(sealed.key),
             why=known,
         )
@@ -268,7 +305,7 @@ class Memo(ABC):
             return None
 
     def loaded(
-        self, cache: BaseCache, sealed: Sealed | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self, cache: BaseCache | None, sealed: Sealed | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
         """Return the arguments for the body: digests and handles replaced by their values.
 
@@ -277,7 +314,7 @@ class Memo(ABC):
         """
         if sealed is not None and not sealed.refers and not (self.profile.ignored or self.profile.project):
             return args, kwargs
-        load = cache.load_value
+        load = _no_store if cache is None else cache.load_value
         return tuple(resolved(a, load) for a in args), {name: resolved(a, load) for name, a in kwargs.items()}
 
     def begin(self, cache: BaseCache, sealed: Sealed, lease: Lease | None) -> Run | None:
@@ -442,6 +479,10 @@ class _Nothing:
 
 
 _NOTHING = _Nothing()
+
+
+def _no_store(key: Digest) -> Any:
+    raise ValueNotStored(f"value {key} cannot be loaded, since the store cannot be opened", digest=str(key))
 
 
 def _never() -> Any:
