@@ -226,15 +226,24 @@ class Memo:
         look: Callable[[], Any] = _never if refresh else partial(self.look, cache, sealed)
         options = self.options
         return Contest(
-            self._leases(cache), sealed.key, self.label, look, on_wait=options.on_wait, limit=options.wait_limit
+            self._leases(cache),
+            sealed.key,
+            self.label,
+            look,
+            on_wait=options.on_wait,
+            limit=options.wait_limit,
+            failed=self._unleased,
         )
 
     def _leases(self, cache: BaseCache) -> Any:
         try:
             return cache.leases
         except Exception as error:  # noqa: BLE001
-            self.complaints.make(_reason("lease", error), f"is computed without a lease: {error}", error)
+            self._unleased(error)
             return None
+
+    def _unleased(self, error: Exception) -> None:
+        self.complaints.make(_reason("lease", error), f"is computed without a lease: {error}", error)
 
     def loaded(
         self, cache: BaseCache, sealed: Sealed | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
