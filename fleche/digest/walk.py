@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 from fleche.digest import _format as f
@@ -53,18 +53,20 @@ def digest(value: Any, *, name: str = "value") -> Digest:
     return Digest.from_bytes(Walk(DEFAULT, chosen(), name).digest(value))
 
 
-def examine(value: Any, *, name: str = "value") -> tuple[Digest, bool]:
-    """Return the digest of a value, and whether a `Digest` inside it stands for a part of it.
+def examine(value: Any, *, name: str = "value") -> tuple[Digest, bool, Set[type]]:
+    """Return the digest of a value, whether a `Digest` inside it stands for a part of it, and the types in it.
+
+    Plain builtins may be missing among the types.
 
     Raises:
         Indigestible: Something in the value has no digest; the error names the path to it.
     """
     scalar = FRAMES.get(type(value))
     if scalar is not None:
-        return Digest.from_bytes(chosen().hash(scalar(value))), False
+        return Digest.from_bytes(chosen().hash(scalar(value))), False, frozenset()
     walk = Walk(DEFAULT, chosen(), name)
     raw = walk.digest(value)
-    return Digest.from_bytes(raw), walk.refers
+    return Digest.from_bytes(raw), walk.refers, walk.types
 
 
 def register_digest(kind: type | str, function: Callable[[Any], Any], *, subclasses: bool = False) -> None:
@@ -176,6 +178,7 @@ class Walk:
         self._serial = 0
         self._repeats = 0
         self.refers = False
+        self.types: set[type] = set()
 
     def digest(self, value: Any) -> bytes:
         """Return the raw digest of a value.
@@ -230,6 +233,7 @@ class Walk:
 
     def _plan(self, value: Any) -> bytes | Plan:
         """Return what the value's handler says, or refuse the value by its path."""
+        self.types.add(type(value))
         try:
             return self._handler(type(value))(value)
         except Refusal as refusal:

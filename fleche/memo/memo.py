@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -49,6 +49,7 @@ class Sealed:
         digests: Their digests.
         code: The code fingerprint in the key, or None.
         refers: Whether an argument is a digest or has one inside, which the body must not see.
+        types: The types of the objects in the arguments, whose methods are code that counts.
     """
 
     key: Digest
@@ -56,6 +57,7 @@ class Sealed:
     digests: Mapping[str, Digest]
     code: Digest | None
     refers: bool
+    types: Set[type]
 
 
 class Memo:
@@ -105,15 +107,17 @@ class Memo:
         arguments = self.profile.bind(args, kwargs)
         digests = {}
         refers = False
+        types: Set[type] = frozenset()
         for name, value in arguments.items():
             if isinstance(value, Digest) and len(value) != chosen().length:
                 value = arguments[name] = self.cache().expand(value)
-            digests[name], inside = examine(value, name=name)
+            digests[name], inside, brought = examine(value, name=name)
             refers |= inside
-        code = None if self.watch is None else self.watch.current()
+            types |= brought
+        code = None if self.watch is None else self.watch.current(types)
         if self._prefix is None or self._prefix[0] != code:
             self._prefix = (code, call_prefix(self.module, self.name, self.options.version, code))
-        return Sealed(lookup_key(self._prefix[1], digests), arguments, digests, code, refers)
+        return Sealed(lookup_key(self._prefix[1], digests), arguments, digests, code, refers, types)
 
     def try_seal(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sealed | None:
         """Seal a call, or warn once and return None where the call must run uncached.
@@ -138,12 +142,13 @@ class Memo:
 
     def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
         """Return a call with its values, without running it."""
+        arguments = self.profile.bind(args, kwargs)
         return Call(
             module=self.module,
             name=self.name,
             version=self.options.version,
-            code=None if self.watch is None else self.watch.current(),
-            arguments=self.profile.bind(args, kwargs),
+            code=None if self.watch is None else self.watch.current(_types(arguments)),
+            arguments=arguments,
         )
 
     # -- looking up --------------------------------------------------------------------------------------------
@@ -299,11 +304,12 @@ class Memo:
             kinds={name: "" if isinstance(value, Digest) else kind_of(value) for name, value in arguments.items()},
         )
 
-    def code_record(self, cache: BaseCache, code: Digest | None) -> CodeRecord | None:
+    def code_record(self, cache: BaseCache, sealed: Sealed) -> CodeRecord | None:
         """Return the code tree to file, the first time that a cache sees it from here."""
+        code = sealed.code
         if code is None or self.watch is None or (id(cache), code) in self._told:
             return None
-        tree: CodeTree = self.watch.tree()
+        tree: CodeTree = self.watch.tree(sealed.types)
         return CodeRecord(
             digest=code, kind=self.options.code or "own", tree=tree.to_json(), source=json.dumps(tree.source)
         )
@@ -337,7 +343,7 @@ class Run:
         inputs = (value.origin for value in self._sealed.arguments.values() if isinstance(value, Handle))
         filing = Filing(
             lease=lease,
-            code=memo.code_record(self._cache, self._sealed.code),
+            code=memo.code_record(self._cache, self._sealed),
             expires=None if ttl is None else partial(_after, ttl),
             parent=held[-1] if held else None,
             inputs=tuple(dict.fromkeys(key for key in inputs if key is not None)),
@@ -420,6 +426,14 @@ class _Nothing:
 
 
 _NOTHING = _Nothing()
+
+
+def _types(arguments: Mapping[str, Any]) -> Set[type]:
+    """Return the types of the objects in arguments; one that has no digest, and so no key, brings none."""
+    try:
+        return frozenset().union(*(examine(value)[2] for value in arguments.values()))
+    except Indigestible:
+        return frozenset()
 
 
 def _never() -> Any:
