@@ -15,7 +15,7 @@ from fleche.digest.scalars import FRAMES
 from fleche.digest.text import Digest
 from fleche.errors import FlecheError
 
-__all__ = ["DEFAULT", "D", "Walk", "digest", "examine", "register_digest"]
+__all__ = ["DEFAULT", "D", "Walk", "digest", "examine", "register_digest", "stored_digest"]
 
 DEFAULT = Registry()
 
@@ -67,6 +67,19 @@ def examine(value: Any, *, name: str = "value") -> tuple[Digest, bool, Set[type]
     walk = Walk(DEFAULT, chosen(), name)
     raw = walk.digest(value)
     return Digest.from_bytes(raw), walk.refers, walk.types
+
+
+def stored_digest(value: Any, *, name: str = "value") -> Digest:
+    """Return the digest under which a value is stored: its own, unless a `Digest` is in it.
+
+    There a `Digest` counts as itself. Under the value's own digest it would be taken for a value that has in these
+    places what the digests stand for.
+
+    Raises:
+        Indigestible: Something in the value has no digest; the error names the path to it.
+    """
+    known, refers, _ = examine(value, name=name)
+    return Digest.from_bytes(Walk(DEFAULT, chosen(), name, literal=True).digest(value)) if refers else known
 
 
 def register_digest(kind: type | str, function: Callable[[Any], Any], *, subclasses: bool = False) -> None:
@@ -164,10 +177,13 @@ class Walk:
         registry: How types are encoded.
         algorithm: The hash.
         name: How the value is called in an error.
+        literal: Whether a `Digest` is a value, and not what it stands for.
     """
 
-    def __init__(self, registry: Registry, algorithm: Algorithm, name: str = "value") -> None:
-        self._handler = registry.handler
+    def __init__(
+        self, registry: Registry, algorithm: Algorithm, name: str = "value", *, literal: bool = False
+    ) -> None:
+        self._handler = registry.literal if literal else registry.handler
         self._algorithm = algorithm
         self._name = name
         self._stack: list[_Open] = []

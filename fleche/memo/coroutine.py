@@ -30,7 +30,7 @@ class AsyncCachedFunction(CachedFunction[P, Coroutine[Any, Any, R]]):
 
     _is_coroutine_marker: Any
 
-    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:  # type: ignore[override]
+    async def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:  # type: ignore[override]
         """Return what the call returned before, or run the body and remember."""
         memo = self._memo
         mode = active_mode()
@@ -115,7 +115,7 @@ class AsyncCachedFunction(CachedFunction[P, Coroutine[Any, Any, R]]):
             return self
         return self._bound_to(instance, BoundAsyncCachedFunction)
 
-    async def load(self, *args: P.args, **kwargs: P.kwargs) -> R:  # type: ignore[override]
+    async def load(self, /, *args: P.args, **kwargs: P.kwargs) -> R:  # type: ignore[override]
         """Return the stored result of a call; never run the body.
 
         Raises:
@@ -123,12 +123,12 @@ class AsyncCachedFunction(CachedFunction[P, Coroutine[Any, Any, R]]):
         """
         return self._load((*self._receiver, *args), kwargs)  # type: ignore[no-any-return]
 
-    async def rerun(self, *args: P.args, **kwargs: P.kwargs) -> R:  # type: ignore[override]
+    async def rerun(self, /, *args: P.args, **kwargs: P.kwargs) -> R:  # type: ignore[override]
         """Run the body whatever is stored, and store what it returns."""
         with mode(Mode.REFRESH):
             return await self(*args, **kwargs)
 
-    async def ref(self, *args: P.args, **kwargs: P.kwargs) -> Any:  # type: ignore[override]
+    async def ref(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:  # type: ignore[override]
         """Return a handle on the result of a call, computed if need be; a stored result is not loaded."""
         sealed = self._memo.seal((*self._receiver, *args), kwargs)
         cache = self._memo.cache()

@@ -48,7 +48,7 @@ class Sealed:
         arguments: The bound arguments that count, as values.
         digests: Their digests.
         code: The code fingerprint in the key, or None.
-        refers: Whether an argument is a digest or has one inside, which the body must not see.
+        refers: The names of the arguments that are a digest or have one inside, which the body must not see.
         types: The types of the objects in the arguments, whose methods are code that counts.
     """
 
@@ -56,7 +56,7 @@ class Sealed:
     arguments: Mapping[str, Any]
     digests: Mapping[str, Digest]
     code: Digest | None
-    refers: bool
+    refers: Set[str]
     types: Set[type]
 
 
@@ -106,13 +106,14 @@ class Memo:
         """
         arguments = self.profile.bind(args, kwargs)
         digests = {}
-        refers = False
+        refers = set()
         types: Set[type] = frozenset()
         for name, value in arguments.items():
             if isinstance(value, Digest) and len(value) != chosen().length:
                 value = arguments[name] = self.cache().expand(value)
             digests[name], inside, brought = examine(value, name=name)
-            refers |= inside
+            if inside:
+                refers.add(name)
             types |= brought
         code = None if self.watch is None else self.watch.current(types)
         if self._prefix is None or self._prefix[0] != code:
@@ -267,7 +268,8 @@ class Memo:
         """Seal what will be filed, before the body runs; None (and a warning) where nothing can be filed."""
         self.statistics.misses += 1
         log.debug("miss %s %s", sealed.key[:12], self.label)
-        for name, value in sealed.arguments.items() if sealed.refers else ():
+        for name in sealed.refers:
+            value = sealed.arguments[name]
             if unresolvable(value):
                 self.complaints.make(
                     f"reference in {name}",
@@ -349,7 +351,10 @@ class Run:
             inputs=tuple(dict.fromkeys(key for key in inputs if key is not None)),
             store_arguments=options.store_arguments,
         )
-        self._prepared = self._cache.prepare(memo.record(self._sealed), filing, values=self._sealed.arguments)
+        # The digest of what refers to a value is that of the value, which is not what there is to store.
+        sealed = self._sealed
+        values = {name: value for name, value in sealed.arguments.items() if name not in sealed.refers}
+        self._prepared = self._cache.prepare(memo.record(sealed), filing, values=values)
         for kind in memo.kinds():
             pre = self._gather(kind, "pre", kind.pre, self._call)
             if pre is not None:
