@@ -156,8 +156,8 @@ def cache(new: BaseCache | str | None = None) -> BaseCache | AbstractContextMana
 
     >>> import fleche
     >>> with fleche.cache("memory"):
-    ...     fleche.cache().describe()["kind"]
-    'memory'
+    ...     fleche.cache().describe()["calls"]
+    0
     """
     if new is None:
         return active_cache()

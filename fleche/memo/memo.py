@@ -9,6 +9,7 @@ import json
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -58,14 +59,16 @@ class Sealed:
         arguments: The bound arguments that count, as values.
         digests: Their digests.
         code: The code fingerprint in the key, or None.
-        refers: Whether an argument is a digest or has one inside, which the body must not see.
+        refers: The names of the arguments that are a digest or have one inside, which the body must not see.
+        types: The types of the objects in the arguments, whose methods are code that counts.
     """
 
     key: Digest
     arguments: Mapping[str, Any]
     digests: Mapping[str, Digest]
     code: Digest | None
-    refers: bool
+    refers: AbstractSet[str]
+    types: AbstractSet[type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ class Memo(ABC):
             return self.cache()
         except ConfigError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a store raises, the call goes on
+        except Exception as error:
             self.complaints.make(_reason("open", error), f"runs uncached: {error}", error)
             return None
 
@@ -166,21 +169,25 @@ class Memo(ABC):
         """
         arguments = self.profile.bind(args, kwargs)
         digests = {}
-        refers = False
+        refers = set()
+        types: AbstractSet[type] = frozenset()
         for name, value in arguments.items():
             if isinstance(value, Digest) and len(value) != chosen().length:
                 value = arguments[name] = self.cache().expand(value)
             try:
-                digests[name], inside = examine(value, name=name)
+                digests[name], inside, brought = examine(value, name=name)
             except Indigestible:
                 if not self.profile.is_default(name, value):
                     raise
-                digests[name], inside = examine(Untouched(name), name=name)
-            refers |= inside
-        code = None if self.watch is None else self.watch.current()
-        if self._prefix is None or self._prefix[0] != code:
-            self._prefix = (code, call_prefix(self.module, self.name, self.options.version, code))
-        return Sealed(lookup_key(self._prefix[1], digests), arguments, digests, code, refers)
+                digests[name], inside, brought = examine(Untouched(name), name=name)
+            if inside:
+                refers.add(name)
+            types |= brought
+        code = None if self.watch is None else self.watch.current(types)
+        prefix = self._prefix  # read once: another thread may set it for other code meanwhile
+        if prefix is None or prefix[0] != code:
+            prefix = self._prefix = (code, call_prefix(self.module, self.name, self.options.version, code))
+        return Sealed(lookup_key(prefix[1], digests), arguments, digests, code, refers, types)
 
     def try_seal(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sealed | None:
         """Seal a call, or warn once and return None where the call must run uncached.
@@ -205,12 +212,13 @@ class Memo(ABC):
 
     def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
         """Return a call with its values, without running it."""
+        arguments = self.profile.bind(args, kwargs)
         return Call(
             module=self.module,
             name=self.name,
             version=self.options.version,
-            code=None if self.watch is None else self.watch.current(),
-            arguments=self.profile.bind(args, kwargs),
+            code=None if self.watch is None else self.watch.current(_types(arguments)),
+            arguments=arguments,
         )
 
     # -- looking up --------------------------------------------------------------------------------------------
@@ -294,15 +302,25 @@ class Memo(ABC):
         look: Callable[[], Any] = _never if refresh else partial(self.look, cache, sealed)
         options = self.options
         return Contest(
-            self._leases(cache), sealed.key, self.label, look, on_wait=options.on_wait, limit=options.wait_limit
+            self._leases(cache),
+            sealed.key,
+            self.label,
+            look,
+            on_wait=options.on_wait,
+            limit=options.wait_limit,
+            failed=self._unleased,
         )
 
     def _leases(self, cache: BaseCache) -> Any:
         try:
             return cache.leases
         except Exception as error:
-            self.complaints.make(_reason("lease", error), f"is computed without a lease: {error}", error)
+            self._unleased(error)
             return None
+
+    def _unleased(self, error: Exception) -> None:
+        """Go on: at worst two compute at once. A store that fails altogether is said where the result is not stored."""
+        log.warning("%s: is computed without a lease: %s", self.label, error)
 
     def loaded(
         self, cache: BaseCache | None, sealed: Sealed | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -321,7 +339,8 @@ class Memo(ABC):
         """Seal what will be filed, before the body runs; None (and a warning) where nothing can be filed."""
         self.statistics.misses += 1
         log.debug("miss %s %s", sealed.key[:12], self.label)
-        for name, value in sealed.arguments.items() if sealed.refers else ():
+        for name in sealed.refers:
+            value = sealed.arguments[name]
             if unresolvable(value):
                 self.complaints.make(
                     f"reference in {name}",
@@ -358,11 +377,12 @@ class Memo(ABC):
             kinds={name: "" if isinstance(value, Digest) else kind_of(value) for name, value in arguments.items()},
         )
 
-    def code_record(self, cache: BaseCache, code: Digest | None) -> CodeRecord | None:
+    def code_record(self, cache: BaseCache, sealed: Sealed) -> CodeRecord | None:
         """Return the code tree to file, the first time that a cache sees it from here."""
+        code = sealed.code
         if code is None or self.watch is None or (id(cache), code) in self._told:
             return None
-        tree: CodeTree = self.watch.tree()
+        tree: CodeTree = self.watch.tree(sealed.types)
         return CodeRecord(
             digest=code, kind=self.options.code or "own", tree=tree.to_json(), source=json.dumps(tree.source)
         )
@@ -396,13 +416,16 @@ class Run:
         inputs = (value.origin for value in self._sealed.arguments.values() if isinstance(value, Handle))
         filing = Filing(
             lease=lease,
-            code=memo.code_record(self._cache, self._sealed.code),
+            code=memo.code_record(self._cache, self._sealed),
             expires=None if ttl is None else partial(_after, ttl),
             parent=held[-1] if held else None,
             inputs=tuple(dict.fromkeys(key for key in inputs if key is not None)),
             store_arguments=options.store_arguments,
         )
-        self._prepared = self._cache.prepare(memo.record(self._sealed), filing, values=self._sealed.arguments)
+        # The digest of what refers to a value is that of the value, which is not what there is to store.
+        sealed = self._sealed
+        values = {name: value for name, value in sealed.arguments.items() if name not in sealed.refers}
+        self._prepared = self._cache.prepare(memo.record(sealed), filing, values=values)
         for kind in memo.kinds():
             pre = self._gather(kind, "pre", kind.pre, self._call)
             if pre is not None:
@@ -483,6 +506,14 @@ _NOTHING = _Nothing()
 
 def _no_store(key: Digest) -> Any:
     raise ValueNotStored(f"value {key} cannot be loaded, since the store cannot be opened", digest=str(key))
+
+
+def _types(arguments: Mapping[str, Any]) -> AbstractSet[type]:
+    """Return the types of the objects in arguments; one that has no digest, and so no key, brings none."""
+    try:
+        return frozenset().union(*(examine(value)[2] for value in arguments.values()))
+    except Indigestible:
+        return frozenset()
 
 
 def _never() -> Any:

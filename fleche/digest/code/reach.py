@@ -9,7 +9,7 @@ import importlib.util
 import sys
 import types
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -32,6 +32,7 @@ from fleche.digest.code.values import (
     is_small,
     views,
 )
+from fleche.digest.names import is_dynamic
 from fleche.digest.text import Digest
 
 __all__ = ["Walker"]
@@ -73,12 +74,21 @@ class Walker:
         self._nodes: dict[int, Node] = {}
         self._todo: deque[Callable[[], None]] = deque()
 
-    def walk(self, root: Any) -> Node:
-        """Return the graph of a root. Code that is found to change a name makes a second pass, which knows it."""
+    def walk(self, root: Any, brought: Iterable[type] = ()) -> Node:
+        """Return the graph of a root. Code that is found to change a name makes a second pass, which knows it.
+
+        Args:
+            root: A function or class.
+            brought: Classes of the objects that a call brings. Those that are known by more than their name are part
+                of the digests of these objects already.
+        """
         while True:
             before = len(self._state), len(self._changed), len(self._touched)
             self.seen, self._nodes = Seen(), {}
             node = self._root(root)
+            for cls in brought:
+                if not is_dynamic(cls):
+                    node.edges[f"brings {'.'.join(function_identity(cls))}"] = self._class(cls)
             while self._todo:
                 self._todo.popleft()()
             if before == (len(self._state), len(self._changed), len(self._touched)):
