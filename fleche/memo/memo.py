@@ -40,7 +40,7 @@ from fleche.memo.degrade import Complaints
 from fleche.memo.flight import HELD, MISSING, Contest
 from fleche.memo.isolation import isolated
 from fleche.memo.options import Options
-from fleche.memo.references import resolved, unresolvable
+from fleche.memo.references import ReferredTypes, resolved, unresolvable
 from fleche.memo.statistics import Statistics
 from fleche.storage.base import CodeRecord, Hit
 from fleche.storage.leases import Lease
@@ -103,6 +103,7 @@ class Memo(ABC):
         )
         self._prefix: tuple[Digest | None, bytes] | None = None
         self._told: set[tuple[int, Digest]] = set()
+        self._referred = ReferredTypes()
 
     @abstractmethod
     def recall(self, mode: Mode, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -182,6 +183,7 @@ class Memo(ABC):
                 digests[name], inside, brought = examine(Untouched(name), name=name)
             if inside:
                 refers.add(name)
+                types |= self._referred.of(value, self.cache().load_value)
             types |= brought
         code = None if self.watch is None else self.watch.current(types)
         prefix = self._prefix  # read once: another thread may set it for other code meanwhile

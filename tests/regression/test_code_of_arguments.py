@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from fleche.caches import Cache
+from fleche.call import Call
+from fleche.digest import Digest
 
 pytestmark = pytest.mark.portable
 
@@ -131,3 +133,19 @@ def test_only_deep_code_follows_arguments(cache: Cache, package: Any, monkeypatc
     key = package.own.key(package.Base())
     monkeypatch.setattr(package.Base, "size", property(lambda self: 9))
     assert package.own.key(package.Base()) == key
+
+
+def test_a_handle_brings_the_code_that_its_value_would(
+    cache: Cache, package: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call keys alike by value, by handle and by handle in a list, and an edited method misses for all."""
+    key = cache.save(Call(module="m", name="f", result=package.Base()))
+    handle = cache.load(key).ref()
+    box = [package.Box(package.Point(4))]
+    inner = cache.load(cache.save(Call(module="m", name="g", result=box[0]))).ref()
+    assert package.size.key(package.Base()) == package.size.key(handle) == package.size.key(Digest(handle))
+    assert package.norm.key(box) == package.norm.key([inner])
+    assert (package.size(handle), package.norm([inner])) == (1, 4)
+    monkeypatch.setattr(package.Base, "size", property(lambda self: 9))
+    monkeypatch.setattr(package.Point, "norm", lambda self: -4)
+    assert (package.size(handle), package.norm([inner])) == (9, -4)
