@@ -35,7 +35,7 @@ class Cache(BaseCache):
         clock: Tells the time of calls whose metadata does not.
 
     >>> from fleche.call import Call
-    >>> from fleche.storage import MemoryStore
+    >>> from fleche.storage.memory import MemoryStore
     >>> store = MemoryStore()
     >>> cache = Cache(store.values, store.calls)
     >>> key = cache.save(Call(module="m", name="f", arguments={"x": 2}, result=4))

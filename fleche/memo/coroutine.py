@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, overload
 
 from fleche.caches import BaseCache
+from fleche.call import Outcome
 from fleche.memo.active import Mode, active_mode, mode
 from fleche.memo.flight import MISSING
 from fleche.memo.function import BoundCachedFunction, CachedFunction
@@ -132,7 +133,7 @@ class AsyncCachedFunction(CachedFunction[P, Coroutine[Any, Any, R]]):
         """Return a handle on the result of a call, computed if need be; a stored result is not loaded."""
         sealed = self._memo.seal((*self._receiver, *args), kwargs)
         cache = self._memo.cache()
-        if not self._memo.stored(cache, sealed):
+        if self._memo.stored(cache, sealed) is not Outcome.RESULT:
             await self(*args, **kwargs)
         return cache.load(sealed.key).ref()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from fleche.caches import BaseCache
-from fleche.call import Call, Handle, QueryCall
+from fleche.call import Call, Handle, Outcome, QueryCall
 from fleche.call.records import NO_ITEMS
 from fleche.digest import Digest
 from fleche.errors import UnknownDigestError
@@ -199,14 +199,14 @@ class CachedFunction(Generic[P, R]):
         return self._memo.call((*self._receiver, *args), kwargs)
 
     def contains(self, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Whether the result of a call is stored.
+        """Whether a call would be a hit: its result is stored, or an exception that the function keeps.
 
         Raises:
             Indigestible: An argument has no digest.
             TypeError: The function cannot be called so.
         """
         sealed = self._memo.seal((*self._receiver, *args), kwargs)
-        return self._memo.stored(self._memo.cache(), sealed)
+        return self._memo.stored(self._memo.cache(), sealed) is not None
 
     def load(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the stored result of a call; never run the body.
@@ -281,7 +281,7 @@ class CachedFunction(Generic[P, R]):
         """
         sealed = self._memo.seal((*self._receiver, *args), kwargs)
         cache = self._memo.cache()
-        if not self._memo.stored(cache, sealed):
+        if self._memo.stored(cache, sealed) is not Outcome.RESULT:
             self(*args, **kwargs)
         return cache.load(sealed.key).ref()
 
