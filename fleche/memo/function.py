@@ -258,7 +258,7 @@ class CachedFunction(Generic[P, R]):
             return self(*args, **kwargs)
 
     def forget(self, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Remove the record of a call, and return whether there was one. Its values stay until `gc`.
+        """Remove the record of a call, and return whether there was one. Its values stay in the store.
 
         Raises:
             Indigestible: An argument has no digest.
@@ -308,7 +308,7 @@ class CachedFunction(Generic[P, R]):
 
     @property
     def code(self) -> Code:
-        """The code that counts for the key: ``f.code.digest`` and ``f.code.tree()``."""
+        """The code that counts for the key, as ``f.code.digest`` and ``f.code.tree()``."""
         return Code(self._memo)
 
     # -- being an object ---------------------------------------------------------------------------------------
