@@ -8,20 +8,27 @@
 (144, 144)
 """
 
-from fleche import errors
-from fleche.call import Ignored, Required
-from fleche.config import opener as _opener
-from fleche.digest import D, Digest, ordered
-from fleche.digest.algorithm import set_configured as _set_configured
-from fleche.memo import cache, cached, defaults as _defaults, meta, mode, project, set_default_cache, tags
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-__version__ = "0.1.0"
+from fleche import errors
+from fleche.call.binding import Ignored, Required
+from fleche.defaults import connect as _connect
+from fleche.digest.text import Digest
+from fleche.lazy import face as _face
+from fleche.memo import cache, cached, meta, mode, project, set_default_cache, tags
+from fleche.version import VERSION
+
+__version__ = VERSION
+
+if _TYPE_CHECKING:
+    from fleche.digest import D, ordered
 
 __all__ = [
     "D",
     "Digest",
     "Ignored",
     "Required",
+    "__version__",
     "cache",
     "cached",
     "errors",
@@ -33,7 +40,7 @@ __all__ = [
     "tags",
 ]
 
-_defaults.open = _opener
-_defaults.gather = _opener.metadata
-_set_configured(_opener.algorithm)
-Digest._default_cache = cache  # noqa: SLF001 - the one upward need of layer 1, met here
+if not _TYPE_CHECKING:
+    __getattr__ = _face(__name__, {"D": "digest", "ordered": "digest"})
+
+_connect()

@@ -12,8 +12,8 @@ import pytest
 import fleche
 from fleche.caches import Cache
 from fleche.memo.active import defaults
-from fleche.storage.memory import MemoryStore
 from fleche.storage.embedded import EmbeddedStore
+from fleche.storage.memory import MemoryStore
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.register_profile("long", max_examples=2000, deadline=None, stateful_step_count=100)

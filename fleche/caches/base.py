@@ -6,10 +6,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from fleche import display
-from fleche.call import ABSENT, Call, DigestedCall, LazyCall, Outcome, PreparedCall, QueryCall
+from fleche.call import ABSENT, Call, DigestedCall, LazyCall, PreparedCall, QueryCall
 from fleche.call.lazy import labels
 from fleche.digest import Digest
 from fleche.errors import AmbiguousDigestError, SaveError, UnknownDigestError
@@ -128,7 +127,7 @@ class BaseCache(OperationContext):
 
     @abstractmethod
     def candidates(self, prefix: str) -> tuple[list[Digest], list[Digest]]:
-        """Return the smallest record keys and the smallest value digests that start with a prefix, two at most of each."""
+        """Return the record keys and the value digests that start with a prefix: the two smallest of each."""
 
     @abstractmethod
     def shrink(self, key: Digest | str, /, *keys: Digest | str) -> Any:
@@ -263,7 +262,7 @@ class BaseCache(OperationContext):
         keys = [call.key for call in calls]
         return [str(key) for key in (self.shrink(*keys) if len(keys) > 1 else [self.shrink(k) for k in keys])]
 
-    def __enter__(self) -> BaseCache:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -273,11 +272,17 @@ class BaseCache(OperationContext):
 
     def draw(self, call: LazyCall) -> str:
         """Return a record as HTML."""
+        from fleche import display
+
         return display.call_html(call.record, key=call.key)
 
     def draw_calls(self, calls: Iterable[LazyCall]) -> str:
         """Return several calls as an HTML table."""
+        from fleche import display
+
         return display.calls_html([(call.key, call.record) for call in calls])
 
     def _repr_html_(self) -> str:
+        from fleche import display
+
         return display.cache_html(self.describe(), [(call.key, call.record) for call in self.recent(10)])

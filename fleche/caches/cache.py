@@ -48,7 +48,7 @@ class Cache(BaseCache):
         self.calls = calls
         store = getattr(values, "store", None)
         shared = store is not None and store is getattr(calls, "store", None)
-        self._store: RecordStore = store if shared else PairStore(values, calls)
+        self._store: RecordStore = store if shared and isinstance(store, RecordStore) else PairStore(values, calls)
         self._clock = clock
         self.lookup = self._store.lookup  # type: ignore[method-assign]  # the fastest path: no call between
 
@@ -123,10 +123,8 @@ class Cache(BaseCache):
         """Return the result of a record, in its own form."""
         if record.result is None:
             told = record.metadata.get("error", {})
-            raise ValueNotStored(
-                f"call {record.key[:12]} has no result: {told.get('type', record.outcome)} {told.get('message', '')}".rstrip(),
-                digest="",
-            )
+            ending = f"{told.get('type', record.outcome)} {told.get('message', '')}".rstrip()
+            raise ValueNotStored(f"call {record.key[:12]} has no result: {ending}", digest="")
         value = self.load_value(record.result, record.form)
         if record.outcome is Outcome.ERROR:
             raise value
@@ -165,10 +163,7 @@ class Cache(BaseCache):
 
     def close(self) -> None:
         """Release every connection and file."""
-        for part in {id(part): part for part in (self._store, self.values, self.calls)}.values():
-            close = getattr(part, "close", None)
-            if close is not None:
-                close()
+        self._store.close()
 
     def __repr__(self) -> str:
         return (

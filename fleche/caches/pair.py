@@ -38,8 +38,8 @@ class PairStore:
     """
 
     def __init__(self, values: ValueStorage, calls: CallStorage) -> None:
-        self._values = values
-        self._calls = calls
+        self.values = values
+        self.calls = calls
         self._envelopes = values if isinstance(values, EnvelopeStorage) else None
         leases = getattr(calls, "leases", None)
         self.leases: Leases = leases if leases is not None else ProcessLeases()
@@ -47,7 +47,7 @@ class PairStore:
     def lookup(self, key: Digest) -> Hit | None:
         """Return the record's outcome and the envelope of its result, or None."""
         try:
-            record = self._calls.load(key)
+            record = self.calls.load(key)
         except KeyError:
             return None
         return Hit(
@@ -63,7 +63,7 @@ class PairStore:
         if record.result is None:
             return None
         if self._envelopes is None:
-            return _Unopened(record.result) if self._values.contains(record.result) else None
+            return _Unopened(record.result) if self.values.contains(record.result) else None
         try:
             return self._envelopes.get_envelope(record.result, record.form)
         except KeyError:
@@ -83,16 +83,23 @@ class PairStore:
         for digest, envelope in values.items():
             if self._envelopes is not None:
                 self._envelopes.put_envelope(digest, envelope)
-            elif not self._values.contains(digest):
-                self._values.save(envelope.load(TRUSTED), digest)
-        self._calls.save(call)
+            elif not self.values.contains(digest):
+                self.values.save(envelope.load(TRUSTED), digest)
+        self.calls.save(call)
+
+    def close(self) -> None:
+        """Let go of connections and files."""
+        for part in (self.values, self.calls):
+            close = getattr(part, "close", None)
+            if close is not None:
+                close()
 
     def decode(self, digest: Digest, envelope: Any) -> Any:
         """Return the value of an envelope that `lookup` gave."""
         if isinstance(envelope, _Unopened):
             try:
-                return self._values.load(digest)
+                return self.values.load(digest)
             except KeyError:
                 raise ValueNotStored(f"value {digest} is gone", digest=str(digest)) from None
-        decode = getattr(getattr(self._values, "store", None), "decode", None)
+        decode = getattr(getattr(self.values, "store", None), "decode", None)
         return envelope.load(TRUSTED) if decode is None else decode(digest, envelope)

@@ -1,14 +1,20 @@
 """What a call is: binding, identity, records and metadata."""
 
-from fleche.call.binding import FunctionProfile, Ignored, Required, bind
-from fleche.call.lazy import CallSource, Handle, LazyArguments, LazyCall
-from fleche.call.live import ABSENT, Call, PreparedCall
-from fleche.call.metadata import Environment, Git, MetaData, Runtime, Tags
-from fleche.call.records import NO_ITEMS, DigestedCall, Metadata, Outcome, QueryCall, Scalar, Version
-from fleche.call.scalars import kind_of, scalar_fits
+from typing import TYPE_CHECKING
+
+from fleche.lazy import face
+
+if TYPE_CHECKING:
+    from fleche.call.binding import FunctionProfile, Ignored, Required, bind
+    from fleche.call.lazy import CallSource, Handle, LazyArguments, LazyCall
+    from fleche.call.live import ABSENT, Call, PreparedCall
+    from fleche.call.metadata import Environment, Git, MetaData, Runtime, Tags
+    from fleche.call.records import NO_ITEMS, DigestedCall, Metadata, Outcome, QueryCall, Scalar, Version
+    from fleche.call.scalars import kind_of, scalar_fits
 
 __all__ = [
     "ABSENT",
+    "NO_ITEMS",
     "Call",
     "CallSource",
     "DigestedCall",
@@ -19,7 +25,6 @@ __all__ = [
     "Ignored",
     "LazyArguments",
     "LazyCall",
-    "NO_ITEMS",
     "MetaData",
     "Metadata",
     "Outcome",
@@ -34,3 +39,18 @@ __all__ = [
     "kind_of",
     "scalar_fits",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = face(
+        __name__,
+        {
+            **dict.fromkeys(("FunctionProfile", "Ignored", "Required", "bind"), "binding"),
+            **dict.fromkeys(("CallSource", "Handle", "LazyArguments", "LazyCall"), "lazy"),
+            **dict.fromkeys(("ABSENT", "Call", "PreparedCall"), "live"),
+            **dict.fromkeys(("Environment", "Git", "MetaData", "Runtime", "Tags"), "metadata"),
+            **dict.fromkeys(
+                ("NO_ITEMS", "DigestedCall", "Metadata", "Outcome", "QueryCall", "Scalar", "Version"), "records"
+            ),
+            **dict.fromkeys(("kind_of", "scalar_fits"), "scalars"),
+        },
+    )

@@ -169,6 +169,11 @@ class FunctionProfile:
             return TypeError(f"{self.function.__qualname__}() {error}")
         raise AssertionError(f"{self.function.__qualname__}: bound by inspect, but not here")  # pragma: no cover
 
+    def is_default(self, name: str, value: Any) -> bool:
+        """Whether a value is the very object that a parameter has as its default."""
+        parameter = self.signature.parameters.get(name)
+        return parameter is not None and parameter.default is value
+
     def missing(self, kwargs: Mapping[str, Any]) -> list[str]:
         """Return the required parameters that were not given by keyword."""
         if not self.settled:

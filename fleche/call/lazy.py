@@ -37,8 +37,7 @@ class Handle(Digest):
     def of(cls, text: Digest, source: CallSource, origin: Digest | None = None) -> Handle:
         """Return a handle on a value of a store."""
         handle = str.__new__(cls, text)
-        handle._source = source
-        handle.origin = origin
+        handle.__dict__.update(_source=source, origin=origin)
         return handle
 
     def load(self) -> Any:
@@ -68,9 +67,10 @@ class LazyArguments(Mapping[str, Any]):
         try:
             return self._source.load_value(digest)
         except ValueNotStored as missing:
+            what = f"{record.kinds.get(name) or 'a value'}, digest {digest[:12]}"
             raise ValueNotStored(
-                f"argument {name!r} ({record.kinds.get(name) or 'a value'}, digest {digest[:12]}) of call {record.key[:12]} "
-                f"was not stored: it was larger than store_arguments, or was evicted; only its digest is known",
+                f"argument {name!r} ({what}) of call {record.key[:12]} was not stored: it was larger than "
+                f"store_arguments, or was evicted; only its digest is known",
                 digest=str(digest),
             ) from missing
 

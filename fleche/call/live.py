@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from fleche.call.key import call_prefix, lookup_key
 from fleche.call.records import NO_ITEMS, DigestedCall, Metadata, Outcome, Version
@@ -137,7 +137,7 @@ class PreparedCall:
             raise RuntimeError(f"call {self.key} was already committed or abandoned; prepare it anew")
         self._open = False
 
-    def __enter__(self) -> PreparedCall:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

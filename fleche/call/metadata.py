@@ -83,14 +83,9 @@ class Environment(MetaData):
     """
 
     name = "environment"
-    keys = {
-        "hostname": str,
-        "username": str,
-        "cwd": str,
-        "python_version": str,
-        "fleche_version": str,
-        "packages": dict,
-    }
+    keys = MappingProxyType(
+        dict.fromkeys(("hostname", "username", "cwd", "python_version", "fleche_version"), str) | {"packages": dict}
+    )
 
     def __init__(self) -> None:
         self._seen: tuple[int, dict[str, str]] = (-1, {})
@@ -120,7 +115,7 @@ class Git(MetaData):
     """
 
     name = "git"
-    keys = {"commit": str, "branch": str, "dirty": bool}
+    keys = MappingProxyType({"commit": str, "branch": str, "dirty": bool})
 
     def __init__(self, directory: str | Path | None = None) -> None:
         self._directory = directory

@@ -23,9 +23,9 @@ def scalar_fits(value: Any) -> bool:
     if kind is str:
         return len(value) <= MAX_TEXT and "\x00" not in value and _encodable(value)
     if kind is int:
-        return value.bit_length() <= 3 * MAX_TEXT
+        return bool(value.bit_length() <= 3 * MAX_TEXT)
     if kind is datetime:
-        return value.fold == 0 and (value.tzinfo is None or type(value.tzinfo) is timezone and _plain(value.tzinfo))
+        return value.fold == 0 and (value.tzinfo is None or (type(value.tzinfo) is timezone and _plain(value.tzinfo)))
     return kind in _NAMES
 
 

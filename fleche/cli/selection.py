@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
@@ -45,20 +45,18 @@ class Selection:
 
     def _templates(self) -> Iterable[QueryCall]:
         metadata = {"tags": dict(self.tags)} if self.tags else {}
-        base = {"arguments": self.arguments, "metadata": metadata, "outcomes": self.outcomes}
+        base = QueryCall(arguments=self.arguments, metadata=metadata, outcomes=self.outcomes)
         name = self.function
         if name is None or "*" in name:
-            return [QueryCall(**base)]
+            return [base]
         cuts = [match.start() for match in re.finditer(r"\.", name)]
-        return [
-            QueryCall(name=name, **base),
-            *(QueryCall(module=name[:at], name=name[at + 1 :], **base) for at in cuts),
-        ]
+        qualified = [replace(base, module=name[:at], name=name[at + 1 :]) for at in cuts]
+        return [replace(base, name=name), *qualified]
 
     def _fits(self, call: LazyCall) -> bool:
-        if self.function is not None and "*" in self.function:
-            if not any(fnmatchcase(name, self.function) for name in (call.name, f"{call.module}.{call.name}")):
-                return False
+        names = (call.name, f"{call.module}.{call.name}")
+        if "*" in (self.function or "") and not any(fnmatchcase(name, self.function or "") for name in names):
+            return False
         return self.since is None or (call.at is not None and call.at >= self.since)
 
 

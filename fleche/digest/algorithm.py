@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Callable
@@ -40,12 +39,19 @@ class Algorithm:
 
 
 def _sha256(data: Any) -> bytes:
-    return hashlib.sha256(data).digest()
+    digest: bytes = _sha256_hasher(data).digest()
+    return digest
+
+
+def _sha256_hasher(*data: Any) -> Any:
+    import hashlib  # costs 4 ms, and the default needs only xxhash
+
+    return hashlib.sha256(*data)
 
 
 ALGORITHMS = {
     "xxh3-128": Algorithm("xxh3-128", xxhash.xxh3_128_digest, xxhash.xxh3_128, 32),
-    "sha256": Algorithm("sha256", _sha256, hashlib.sha256, 64),
+    "sha256": Algorithm("sha256", _sha256, _sha256_hasher, 64),
 }
 
 _lock = threading.Lock()

@@ -18,7 +18,7 @@ __all__ = ["BASES", "NAMED", "array", "describe", "dtype", "scalar"]
 CHUNK = 1 << 16
 """How many elements of an array that is not contiguous are copied at a time."""
 
-_LONG = {12: 10, 16: 10}
+_KINDS = "biufcmMOSUV"
 
 
 def describe(kind: Any) -> Any:
@@ -38,7 +38,7 @@ def describe(kind: Any) -> Any:
         return ("subarray", describe(base), list(shape))
     if kind.char == "T":
         return ("StringDType", getattr(kind, "na_object", None), hasattr(kind, "na_object"), kind.coerce)
-    if kind.kind == "V" and not _is_void(kind):
+    if kind.kind not in _KINDS or (kind.kind == "V" and not _is_void(kind)):
         raise Refusal(f"has the dtype {kind}, which comes from another package")
     if kind.char in "gG":
         return f"{kind.str}:{_mantissa(kind)}"

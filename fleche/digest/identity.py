@@ -6,11 +6,10 @@ import sys
 from collections.abc import Callable
 from types import BuiltinFunctionType, ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from fleche.digest import _format as f
 from fleche.digest import names
-from fleche.digest.algorithm import chosen
-from fleche.digest.refusals import Refusal
 from fleche.digest.text import Digest
 
 __all__ = ["Identity"]
@@ -21,19 +20,25 @@ _LIBRARY = frozenset(sys.stdlib_module_names)
 class Identity:
     """What stands for classes and functions.
 
-    Those of the standard library, and functions written in C, are known by name. Of others the code counts; the part
-    of fleche that reads code sets the function.
+    Those of the standard library, and functions written in C, are known by name. Of others the code counts.
 
     Attributes:
         value_fingerprint: A function or class to the digest of its code.
     """
 
     def __init__(self) -> None:
-        self.value_fingerprint: Callable[[Any], Digest] = _unread
+        self.value_fingerprint: Callable[[Any], Digest] = _fingerprint
+        self._frames: WeakKeyDictionary[type, bytes] = WeakKeyDictionary()  # of classes that stand at their name
 
     def class_frame(self, cls: type) -> bytes:
         """Return the frame that names a class in the node of its instance."""
-        return names.class_frame(cls, self._class)
+        known = self._frames.get(cls)
+        if known is not None and names.lookup(cls.__module__, cls.__qualname__) is cls:
+            return known
+        frame = names.class_frame(cls, self._class)
+        if not names.is_dynamic(cls):
+            self._frames[cls] = frame
+        return frame
 
     def _class(self, cls: type) -> bytes:
         return self.value_fingerprint(cls).raw
@@ -57,7 +62,7 @@ def _by_name(obj: Any) -> bool:
     return module != "__main__" and not names.is_dynamic(obj)
 
 
-def _unread(obj: Any) -> Digest:
-    if not isinstance(getattr(obj, "__module__", None), str) or names.is_dynamic(obj):
-        raise Refusal("is code that has no name of its own", "Define it at the top of a module that can be imported")
-    return Digest.from_bytes(chosen().hash(names.global_frame(obj.__module__, obj.__qualname__)))
+def _fingerprint(obj: Any) -> Digest:
+    from fleche.digest.code.watch import fingerprint  # which digests values: each needs the other
+
+    return fingerprint(obj)

@@ -8,7 +8,10 @@ from typing import Any
 
 from fleche.digest import _format as f
 
-__all__ = ["canonical_name", "class_frame", "global_frame", "is_dynamic", "lookup", "module_name"]
+__all__ = ["HEAP_TYPE", "canonical_name", "class_frame", "global_frame", "is_dynamic", "lookup", "module_name"]
+
+HEAP_TYPE = 1 << 9
+"""The bit of ``__flags__`` of classes that are made while the program runs."""
 
 _MODULES = {
     "pathlib._local": "pathlib",
@@ -78,7 +81,7 @@ def is_dynamic(obj: Any) -> bool:
     module, qualname = canonical_name(obj)
     if module == "__main__" or "<" in qualname:
         return True
-    if isinstance(obj, type) and not obj.__flags__ & _HEAP_TYPE:
+    if isinstance(obj, type) and not obj.__flags__ & HEAP_TYPE:
         return False
     return lookup(obj.__module__, qualname) is not obj and lookup(module, qualname) is not obj
 
@@ -98,6 +101,3 @@ def class_frame(cls: type, fingerprint: Callable[[type], bytes]) -> bytes:
 def global_frame(module: str, qualname: str) -> bytes:
     """Return the frame of something that is known by where it is."""
     return f.counted(f.GLOBAL, f.text(module_name(module)) + f.text(qualname))
-
-
-_HEAP_TYPE = 1 << 9

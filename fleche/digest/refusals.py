@@ -12,7 +12,7 @@ from fleche.errors import Indigestible
 __all__ = ["Refusal", "indigestible", "qualified", "refused"]
 
 
-class Refusal(Exception):  # noqa: N818 - it is no error until the walk makes it one
+class Refusal(Exception):
     """A handler cannot encode a value; the walk, which knows the path, turns it into `Indigestible`.
 
     Args:

@@ -15,13 +15,16 @@ from typing import Any
 
 from fleche.digest import _format as f
 from fleche.digest.identity import Identity
-from fleche.digest.names import global_frame, is_dynamic
+from fleche.digest.names import HEAP_TYPE, global_frame, is_dynamic
 from fleche.digest.plan import Plan, attributes, items
 from fleche.digest.refusals import Refusal
 
 __all__ = ["Structure"]
 
 _NEW = copyreg.__newobj__  # type: ignore[attr-defined]
+_STATE = "__getstate__()"
+"""The name of a state that is not attributes."""
+
 _NOTHING: tuple[Any, ...] = (None, None, None, None)
 _NEW_EX = copyreg.__newobj_ex__  # type: ignore[attr-defined]
 
@@ -47,7 +50,8 @@ class Structure:
                 if base is tuple and inherited and isinstance(getattr(cls, "_fields", None), tuple):
                     return self.named_tuple
                 return self._subclass(plain) if inherited else self.reduced
-        if dataclasses.is_dataclass(cls) and reduces == (object.__reduce_ex__, object.__reduce__):
+        ours = all(base.__flags__ & HEAP_TYPE for base in cls.__mro__[:-1])  # no base in C with a state of its own
+        if ours and dataclasses.is_dataclass(cls) and reduces == (object.__reduce_ex__, object.__reduce__):
             return self.dataclass
         return self.reduced
 
@@ -163,7 +167,7 @@ def _attributes(value: Any) -> dict[str, Any]:
     except Exception as error:
         raise Refusal(f"cannot be taken apart ({type(error).__name__}: {error})") from error
     named = _named(state)
-    return {"__getstate__()": state} if named is None else named
+    return {_STATE: state} if named is None or _STATE in named else named
 
 
 def _named_tuple_label(plan: Plan, group: int, index: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 __all__ = ["Digest"]
 
@@ -22,7 +22,8 @@ class Digest(str):
 
     _default_cache: ClassVar[Callable[[], Any] | None] = None
 
-    def __new__(cls, text: str = "") -> Digest:
+    def __new__(cls, text: str = "") -> Self:
+        """Return text as a digest, in lower case."""
         return super().__new__(cls, text.lower())
 
     @classmethod
@@ -57,8 +58,13 @@ class Digest(str):
         shrunk: Digest = self._cache().shrink(self)
         return shrunk
 
+    @classmethod
+    def set_default_cache(cls, source: Callable[[], Any]) -> None:
+        """Set where the active cache is asked for; done once, when fleche is imported."""
+        Digest._default_cache = staticmethod(source)
+
     def _cache(self) -> Any:
-        source = type(self)._default_cache
+        source = Digest._default_cache
         if source is None:
             raise RuntimeError("import fleche, so that a digest knows the active cache")
         return source()

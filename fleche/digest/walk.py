@@ -104,29 +104,70 @@ def D(value: Any) -> Digest:  # noqa: N802 - the name that existing code uses
     return digest(value)
 
 
+class _Part:
+    """How far the encoding of one value is.
+
+    Attributes:
+        bodies: The groups that are done: their encoding, or their frames in the order of the group.
+        frames: The frames of the group at hand.
+        index: The next child of the group at hand.
+    """
+
+    __slots__ = ("bodies", "frames", "index")
+
+    def __init__(self) -> None:
+        self.bodies: list[Any] = []
+        self.frames: list[bytes] = []
+        self.index = 0
+
+    def advance(self, plan: Plan) -> bool:
+        """Encode children up to the next that is no scalar; return whether there is none."""
+        known, bodies, groups = FRAMES, self.bodies, plan.groups
+        count = len(groups)
+        while len(bodies) < count:
+            group = groups[len(bodies)]
+            index = self.index
+            if index == 0 and (plan.order == "given" or len(bodies) > 1):
+                encoded = run(group)
+                if encoded is not None:
+                    bodies.append(encoded)
+                    continue
+            frames = self.frames
+            size = len(group)
+            while index < size:
+                child = group[index]
+                scalar = known.get(type(child))
+                if scalar is None:
+                    self.index = index
+                    return False
+                frames.append(scalar(child))
+                index += 1
+            bodies.append(frames)
+            self.frames = []
+            self.index = 0
+        return True
+
+
 class _Open:
     """A value whose children are being encoded.
 
     Attributes:
+        part: How far it is.
         serial: How many values were opened before this one.
         first: The serial number of the first time that this value was opened.
-        bodies: The encoded groups.
-        frames: The frames of the group at hand.
         refs: The depths of enclosing values, this one included, to which something inside refers.
         cyclic: Whether a cycle is reachable from it.
     """
 
-    __slots__ = ("bodies", "cyclic", "depth", "first", "frames", "index", "plan", "refs", "serial", "value")
+    __slots__ = ("cyclic", "depth", "first", "part", "plan", "refs", "serial", "value")
 
-    def __init__(self, value: Any, plan: Plan, depth: int, serial: int, first: int) -> None:
+    def __init__(self, value: Any, plan: Plan, part: _Part, depth: int, serial: int, first: int) -> None:
         self.value = value
         self.plan = plan
+        self.part = part
         self.depth = depth
         self.serial = serial
         self.first = first
-        self.bodies: list[Any] = []
-        self.frames: list[bytes] = []
-        self.index = 0
         self.refs: set[int] = set()
         self.cyclic = False
 
@@ -188,7 +229,7 @@ class Walk:
         while stack:
             frame = self._step(stack[-1])
             if frame is not None and stack:
-                stack[-1].frames.append(frame)
+                stack[-1].part.frames.append(frame)
         assert frame is not None
         return frame[1:] if frame[:1] == f.REF else self._algorithm.hash(frame)
 
@@ -216,12 +257,17 @@ class Walk:
         if isinstance(plan, bytes):
             self.refers |= isinstance(value, Digest)
             return plan
+        part = _Part()
+        if part.advance(plan):  # nothing in it has children, so it is never open
+            encoding = self._encoding(plan, part.bodies)
+            self._done[key] = (value, encoding)
+            return encoding
         if depth >= DEPTH:
             reason = f"is nested {DEPTH} levels deep"
             refusal = Refusal(reason, "Look for an object that makes new ones when it is read")
             raise indigestible(self._name, type(value), refusal)
         self._serial += 1
-        node = _Open(value, plan, depth, self._serial, self._serial if known is None else known.first)
+        node = _Open(value, plan, part, depth, self._serial, self._serial if known is None else known.first)
         if known is not None:
             self._reopen(node)
         self._places[key] = depth
@@ -263,37 +309,18 @@ class Walk:
 
     def _step(self, node: _Open) -> bytes | None:
         """Encode children until one has children itself (None), or until all are done (the value's frame)."""
-        plan = node.plan
-        groups, known = plan.groups, FRAMES
-        while len(node.bodies) < len(groups):
-            number = len(node.bodies)
-            group = groups[number]
-            index = node.index
-            if index == 0 and (plan.order == "given" or number > 1):
-                encoded = run(group)
-                if encoded is not None:
-                    node.bodies.append(encoded)
-                    continue
-            frames = node.frames
-            while index < len(group):
-                child = group[index]
-                index += 1
-                scalar = known.get(type(child))
-                if scalar is not None:
-                    frames.append(scalar(child))
-                    continue
-                node.index = index
-                frame = self._frame(child)
-                if frame is None:
-                    return None
-                frames.append(frame)
-            node.bodies.append(frames)
-            node.frames = []
-            node.index = 0
+        groups, part = node.plan.groups, node.part
+        while not part.advance(node.plan):
+            child = groups[len(part.bodies)][part.index]
+            part.index += 1
+            frame = self._frame(child)
+            if frame is None:
+                return None
+            part.frames.append(frame)
         return self._close(node)
 
     def _close(self, node: _Open) -> bytes:
-        encoding = self._encoding(node)
+        encoding = self._encoding(node.plan, node.part.bodies)
         key = id(node.value)
         self._stack.pop()
         del self._places[key]
@@ -310,9 +337,8 @@ class Walk:
             self._stack[-1].cyclic = True
         return encoding
 
-    def _encoding(self, node: _Open) -> bytes:
-        plan = node.plan
-        parts = [plan.head, *_bodies(plan, node.bodies)]
+    def _encoding(self, plan: Plan, bodies: list[Any]) -> bytes:
+        parts = [plan.head, *_bodies(plan, bodies)]
         if plan.inline:
             return f.counted(plan.head, b"".join(parts[1:]))
         if plan.tail is None:
@@ -326,7 +352,7 @@ class Walk:
 
     def _path(self) -> str:
         """Return the path to the value that is being looked at."""
-        labels = (node.plan.label(node.plan, len(node.bodies), node.index - 1) for node in self._stack)
+        labels = (node.plan.label(node.plan, len(node.part.bodies), node.part.index - 1) for node in self._stack)
         return self._name + "".join(labels)
 
 

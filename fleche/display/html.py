@@ -50,7 +50,8 @@ def _call_facts(record: DigestedCall, key: str) -> list[tuple[str, str]]:
     if "walltime" in runtime:
         facts.append(("took", escape(duration(runtime["walltime"]))))
     if environment:
-        place = f"{environment.get('username', '')}@{environment.get('hostname', '')} Python {environment.get('python_version', '')}"
+        user, host, python = (environment.get(name, "") for name in ("username", "hostname", "python_version"))
+        place = f"{user}@{host}, Python {python}"
         facts.append(("where", escape(place)))
     for name in sorted(record.metadata.keys() - {"runtime", "environment", "error"}):
         entries = ", ".join(f"{key}={value!r}" for key, value in record.metadata[name].items())
@@ -65,7 +66,7 @@ def _call_facts(record: DigestedCall, key: str) -> list[tuple[str, str]]:
 
 def calls_html(calls: Iterable[tuple[str, DigestedCall]]) -> str:
     """Return records as a table, the first fifty of them."""
-    rows = []
+    rows: list[str] = []
     more = 0
     for key, record in calls:
         if len(rows) == _MOST:

@@ -82,6 +82,6 @@ def value_preview(value: Any, limit: int = 2000) -> str:
     """Return a value's repr, cut to a number of characters; one that fails is named by its type."""
     try:
         text = repr(value)
-    except Exception as error:  # noqa: BLE001 - somebody's repr
+    except Exception as error:
         return f"<{type(value).__qualname__}, whose repr failed: {error!r}>"
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"

@@ -9,11 +9,13 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
-from fleche.caches import BaseCache
-from fleche.call import MetaData, Tags
 from fleche.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fleche.caches import BaseCache
+    from fleche.call import MetaData
 
 __all__ = [
     "Defaults",
@@ -160,6 +162,8 @@ def cache(new: BaseCache | str | None = None) -> BaseCache | AbstractContextMana
     if new is None:
         return active_cache()
     chosen = defaults.named(new) if isinstance(new, str) else new
+    from fleche.caches import BaseCache
+
     if not isinstance(chosen, BaseCache):
         raise TypeError(f"cache({new!r}): give a cache, its name, or the URL or path of a store")
     return _Sticky(_cache, _cache.set(chosen))
@@ -213,6 +217,8 @@ def tags(**tags: Any) -> AbstractContextManager[None]:
     >>> with fleche.cache("memory"), fleche.tags(phase="train"):
     ...     pass
     """
+    from fleche.call import Tags
+
     return meta(Tags(**tags), stack=True)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from fleche.caches import BaseCache
 from fleche.memo.active import active_meta, active_mode, cache, meta, mode
+
+if TYPE_CHECKING:
+    from fleche.caches import BaseCache
 
 __all__ = ["BoundCall"]
 

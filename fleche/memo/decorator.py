@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from typing import Any, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
-from fleche.caches import BaseCache
-from fleche.call import NO_ITEMS, LazyCall, MetaData, Version
 from fleche.clock import Seconds
 from fleche.memo.coroutine import AsyncCachedFunction
 from fleche.memo.function import CachedFunction
 from fleche.memo.generator import AsyncCachedGenerator, CachedGenerator
-from fleche.memo.options import CodeMode, Names, OnWait, Options, Size
+from fleche.memo.options import NOTHING, CodeMode, Names, OnWait, Options, Size
+
+if TYPE_CHECKING:
+    from fleche.caches import BaseCache
+    from fleche.call import LazyCall, MetaData, Version
 
 __all__ = ["cached"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+
+
+_SUSPENDS = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 class Decorator(Protocol):
@@ -48,7 +53,7 @@ def cached(
     version: Version = None,
     ignore: Names = (),
     require: Names = (),
-    key: Mapping[str, Callable[[Any], Any]] = NO_ITEMS,
+    key: Mapping[str, Callable[[Any], Any]] = NOTHING,
     code: CodeMode | None = "deep",
     code_roots: Names = (),
     environment: Names = (),
@@ -71,7 +76,7 @@ def cached(
     version: Version = None,
     ignore: Names = (),
     require: Names = (),
-    key: Mapping[str, Callable[[Any], Any]] = NO_ITEMS,
+    key: Mapping[str, Callable[[Any], Any]] = NOTHING,
     code: CodeMode | None = "deep",
     code_roots: Names = (),
     environment: Names = (),
@@ -169,11 +174,10 @@ class _Maker:
     def __call__(self, function: Callable[..., Any], /) -> Any:
         """Return the cached form of a function."""
         _check(function)
-        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-            if self._options.isolate:
-                raise TypeError(
-                    f"isolate=True: {function.__qualname__} is async, and the working directory is one for all tasks"
-                )
+        if self._options.isolate and _suspends(function):
+            raise TypeError(
+                f"isolate=True: {function.__qualname__} is async or a generator, and would leave its directory halfway"
+            )
         kind: Any = CachedFunction
         if inspect.iscoroutinefunction(function):
             kind = AsyncCachedFunction
@@ -182,6 +186,10 @@ class _Maker:
         elif inspect.isgeneratorfunction(function):
             kind = CachedGenerator
         return kind(function, self._options)
+
+
+def _suspends(function: Callable[..., Any]) -> bool:
+    return bool(function.__code__.co_flags & _SUSPENDS) if inspect.isfunction(function) else False
 
 
 def _check(function: Any) -> None:

@@ -69,5 +69,5 @@ def _outside() -> int:
 
 
 def _is_ours(frame: FrameType) -> bool:
-    name = frame.f_globals.get("__name__", "")
+    name: str = frame.f_globals.get("__name__", "")
     return name == _PACKAGE or name.startswith(f"{_PACKAGE}.")

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
-from fleche.caches import BaseCache
-from fleche.call import Call, Handle, Outcome, QueryCall
-from fleche.call.records import NO_ITEMS
-from fleche.digest import Digest
-from fleche.errors import UnknownDigestError
+from fleche.call.binding import FunctionProfile
 from fleche.memo.active import Mode, active_mode, mode
 from fleche.memo.bound import BoundCall
-from fleche.memo.flight import MISSING
-from fleche.memo.futures import file_later, is_future, revived
-from fleche.memo.memo import Memo, Sealed
-from fleche.memo.options import Options
-from fleche.query import QueryIterator
+from fleche.memo.engine import Engine
+from fleche.memo.options import NOTHING, Options
 
 if TYPE_CHECKING:
+    from fleche.call import Call, Handle
+    from fleche.digest import Digest
     from fleche.digest.code import CodeTree
+    from fleche.memo.memo import Memo
+    from fleche.query import QueryIterator
 
 __all__ = ["BoundCachedFunction", "CachedFunction", "Code", "Info"]
 
@@ -90,73 +86,29 @@ class CachedFunction(Generic[P, R]):
     __wrapped__: Callable[P, R]
     __self__: Any
 
+    _kind: ClassVar[str] = "plain.PlainMemo"  # where its memory is made
+
     def __init__(self, function: Callable[P, R], options: Options) -> None:
         functools.update_wrapper(self, function)
         for name in _COPIED:
             if hasattr(function, name):
                 setattr(self, name, getattr(function, name))
-        self._memo = Memo(function, options)
+        profile = FunctionProfile(function, ignore=options.ignore, require=options.require, project=options.key)
+        self._engine = Engine(self._kind, function, options, profile)
         self._receiver: tuple[Any, ...] = ()
+
+    @property
+    def _memo(self) -> Memo:
+        return self._engine.memo
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return what the call returned before, or run the body and remember."""
-        memo = self._memo
         mode = active_mode()
         everything = (*self._receiver, *args) if self._receiver else args
+        engine = self._engine
         if mode is Mode.OFF:
-            return memo.function(*everything, **kwargs)  # type: ignore[no-any-return]
-        return self._recall(mode, everything, kwargs)  # type: ignore[no-any-return]
-
-    def _recall(self, mode: Mode, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        memo = self._memo
-        sealed = memo.try_seal(args, kwargs)
-        if sealed is None:
-            if mode is Mode.FROZEN:
-                raise memo.refuse_miss(None)
-            memo.statistics.uncached += 1
-            args, kwargs = memo.loaded(memo.cache(), None, args, kwargs)
-            return memo.function(*args, **kwargs)
-        cache = memo.cache()
-        if mode is not Mode.REFRESH:
-            found = memo.look(cache, sealed)
-            if found is not MISSING:
-                memo.hit(sealed)
-                return revived(found)
-            if mode is Mode.FROZEN:
-                raise memo.refuse_miss(sealed)
-        args, kwargs = memo.loaded(cache, sealed, args, kwargs)
-        if mode is Mode.READ:
-            memo.statistics.uncached += 1
-            return memo.function(*args, **kwargs)
-        return self._compute(cache, sealed, args, kwargs, refresh=mode is Mode.REFRESH)
-
-    def _compute(
-        self, cache: BaseCache, sealed: Sealed, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, refresh: bool
-    ) -> Any:
-        memo = self._memo
-        settled = memo.contest(cache, sealed, refresh=refresh).settle()
-        if settled.found is not MISSING:
-            memo.hit(sealed)
-            return revived(settled.found)
-        with ExitStack() as holding:
-            if settled.lease is not None:
-                holding.enter_context(settled.lease)
-            run = memo.begin(cache, sealed, settled.lease)
-            if run is None:
-                return memo.function(*args, **kwargs)
-            try:
-                with run.inside():
-                    result = memo.function(*args, **kwargs)
-            except Exception as error:
-                run.fail(error)
-                raise
-            except BaseException:
-                run.abandon()
-                raise
-            if is_future(result):
-                return file_later(run, result, holding.pop_all())
-            run.commit(result)
-            return result
+            return engine.function(*everything, **kwargs)  # type: ignore[no-any-return]
+        return engine.memo.recall(mode, everything, kwargs)  # type: ignore[no-any-return]
 
     # -- methods -----------------------------------------------------------------------------------------------
 
@@ -172,11 +124,9 @@ class CachedFunction(Generic[P, R]):
         return self._bound_to(instance, BoundCachedFunction)
 
     def _bound_to(self, instance: Any, kind: type) -> Any:
-        bound = object.__new__(kind)
-        bound.__dict__.update(self.__dict__)
-        bound._receiver = (*self._receiver, instance)
-        bound.__self__ = instance
-        bound.__func__ = self
+        bound: Any = object.__new__(kind)
+        receiver = (*self._receiver, instance)
+        bound.__dict__.update(self.__dict__, _receiver=receiver, __self__=instance, __func__=self)
         return bound
 
     # -- the verbs ---------------------------------------------------------------------------------------------
@@ -206,7 +156,7 @@ class CachedFunction(Generic[P, R]):
             TypeError: The function cannot be called so.
         """
         sealed = self._memo.seal((*self._receiver, *args), kwargs)
-        return self._memo.stored(self._memo.cache(), sealed) is not None
+        return self._memo.stored(self._memo.cache(), sealed)
 
     def load(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the stored result of a call; never run the body.
@@ -216,20 +166,10 @@ class CachedFunction(Generic[P, R]):
             Indigestible: An argument has no digest.
             TypeError: The function cannot be called so.
         """
-        return self._load((*self._receiver, *args), kwargs)  # type: ignore[no-any-return]
-
-    def _load(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        sealed = self._memo.seal(args, kwargs)
-        found = self._memo.look(self._memo.cache(), sealed)
-        if found is MISSING:
-            raise UnknownDigestError(
-                f"{self._memo.label}: call {sealed.key[:12]} is not stored in {self._memo.cache()}"
-            )
-        self._memo.hit(sealed)
-        return revived(found)
+        return self._memo.load((*self._receiver, *args), kwargs)  # type: ignore[no-any-return]
 
     def query(
-        self, *args: Any, metadata: Mapping[str, Mapping[str, Any] | None] = NO_ITEMS, **kwargs: Any
+        self, *args: Any, metadata: Mapping[str, Mapping[str, Any] | None] = NOTHING, **kwargs: Any
     ) -> QueryIterator:
         """Return the stored calls of this function that have these arguments, of whatever code and version.
 
@@ -242,6 +182,9 @@ class CachedFunction(Generic[P, R]):
         Raises:
             TypeError: The function has no such arguments.
         """
+        from fleche.call import QueryCall
+        from fleche.query import QueryIterator
+
         memo = self._memo
         arguments = memo.profile.template((*self._receiver, *args), kwargs)
         template = QueryCall(module=memo.module, name=memo.name, arguments=arguments, metadata=metadata)
@@ -281,7 +224,7 @@ class CachedFunction(Generic[P, R]):
         """
         sealed = self._memo.seal((*self._receiver, *args), kwargs)
         cache = self._memo.cache()
-        if self._memo.stored(cache, sealed) is not Outcome.RESULT:
+        if not self._memo.stored(cache, sealed, errors=False):
             self(*args, **kwargs)
         return cache.load(sealed.key).ref()
 
@@ -290,7 +233,7 @@ class CachedFunction(Generic[P, R]):
 
         It can be given to threads and, where the cache is not in memory, pickled into other processes.
         """
-        return BoundCall(self, self._memo.cache() if self._memo.options.cache is None else None)
+        return BoundCall(self, self._memo.cache() if self._engine.options.cache is None else None)
 
     def info(self) -> Info:
         """Return counts of this process, and how many calls are stored."""
@@ -314,7 +257,7 @@ class CachedFunction(Generic[P, R]):
     # -- being an object ---------------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        return f"<cached {self._memo.label}>"
+        return f"<cached {self._engine.label}>"
 
     def __copy__(self) -> Self:
         return self
@@ -325,7 +268,7 @@ class CachedFunction(Generic[P, R]):
     def __reduce__(self) -> Any:
         from fleche.memo.carry import reduce_function
 
-        return reduce_function(self)
+        return reduce_function(self, self._receiver, self._engine.options)
 
 
 class BoundCachedFunction(CachedFunction[P, R]):
@@ -334,7 +277,7 @@ class BoundCachedFunction(CachedFunction[P, R]):
     __func__: CachedFunction[Any, R]
 
     def __repr__(self) -> str:
-        return f"<cached method {self._memo.label} of {self.__self__!r}>"
+        return f"<cached method {self._engine.label} of {self.__self__!r}>"
 
     def __eq__(self, other: object) -> bool:
         return (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,10 +22,10 @@ from fleche.call.scalars import kind_of, scalar_fits
 from fleche.clock import SYSTEM, to_micros
 from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
-from fleche.digest.walk import examine
 from fleche.digest.code import CodeTree, CodeWatch, always_fingerprinted, function_identity
-from fleche.errors import DamagedError, DamagedWarning, FlecheWarning, Indigestible, MissError
-from fleche.memo.active import active_cache, active_meta, defaults
+from fleche.digest.walk import examine
+from fleche.errors import DamagedError, DamagedWarning, FlecheWarning, Indigestible, MissError, UnknownDigestError
+from fleche.memo.active import Mode, active_cache, active_meta, defaults
 from fleche.memo.degrade import Complaints
 from fleche.memo.flight import HELD, MISSING, Contest
 from fleche.memo.isolation import isolated
@@ -58,20 +59,28 @@ class Sealed:
     refers: bool
 
 
-class Memo:
+@dataclass(frozen=True, slots=True)
+class Untouched:
+    """Stands in a key for a default that has no digest, such as ``object()``, where no other value was given."""
+
+    parameter: str
+
+
+class Memo(ABC):
     """One cached function's memory.
 
     Args:
         function: The function as written.
         options: What `cached` was told.
+        profile: How its calls are bound.
     """
 
-    def __init__(self, function: Callable[..., Any], options: Options) -> None:
+    def __init__(self, function: Callable[..., Any], options: Options, profile: FunctionProfile) -> None:
         self.function = function
         self.options = options
         self.module, self.name = function_identity(function)
         self.label = f"{self.module}.{self.name}"
-        self.profile = FunctionProfile(function, ignore=options.ignore, require=options.require, project=options.key)
+        self.profile = profile
         self.statistics = Statistics()
         self.complaints = Complaints(self.label, strict=options.strict)
         mode = options.code or ("own" if always_fingerprinted(function) else None)
@@ -82,6 +91,23 @@ class Memo:
         )
         self._prefix: tuple[Digest | None, bytes] | None = None
         self._told: set[tuple[int, Digest]] = set()
+
+    @abstractmethod
+    def recall(self, mode: Mode, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Return what a call returned before, or run the body and remember: each kind of function in its way."""
+
+    def load(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Return the stored result of a call, and never run the body.
+
+        Raises:
+            KeyError: It is not stored.
+        """
+        sealed = self.seal(args, kwargs)
+        found = self.look(self.cache(), sealed)
+        if found is MISSING:
+            raise UnknownDigestError(f"{self.label}: call {sealed.key[:12]} is not stored in {self.cache()}")
+        self.hit(sealed)
+        return found
 
     # -- the active state --------------------------------------------------------------------------------------
 
@@ -108,7 +134,12 @@ class Memo:
         for name, value in arguments.items():
             if isinstance(value, Digest) and len(value) != chosen().length:
                 value = arguments[name] = self.cache().expand(value)
-            digests[name], inside = examine(value, name=name)
+            try:
+                digests[name], inside = examine(value, name=name)
+            except Indigestible:
+                if not self.profile.is_default(name, value):
+                    raise
+                digests[name], inside = examine(Untouched(name), name=name)
             refers |= inside
         code = None if self.watch is None else self.watch.current()
         if self._prefix is None or self._prefix[0] != code:
@@ -160,7 +191,7 @@ class Memo:
         """Return the record of a call if it would be a hit, with its value not yet loaded."""
         try:
             hit = cache.lookup(sealed.key)
-        except Exception as error:  # noqa: BLE001 - whatever a store raises, the call goes on
+        except Exception as error:
             self.complaints.make(_reason("read", error), f"was not looked up: {error}", error)
             return None
         return hit if hit is not None and self._counts(hit) else None
@@ -169,7 +200,7 @@ class Memo:
         """Return the value of a record, or ``MISSING``; raise the exception that a failed call kept."""
         try:
             value = cache.open(hit)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             kind: type[FlecheWarning] = DamagedWarning if isinstance(error, DamagedError) else FlecheWarning
             self.complaints.make(
                 _reason("open", error),
@@ -198,13 +229,12 @@ class Memo:
             return True
         return to_micros(SYSTEM.now()) - hit.at < ttl * 1_000_000
 
-    def stored(self, cache: BaseCache, sealed: Sealed) -> Outcome | None:
-        """Return the outcome of the record that would be a hit, or None; its result is not loaded."""
+    def stored(self, cache: BaseCache, sealed: Sealed, *, errors: bool = True) -> bool:
+        """Whether a call would be a hit, without loading its result; ``errors``: whether a kept exception counts."""
         hit = cache.lookup(sealed.key)
         if hit is None or hit.envelope is None or not self._counts(hit):
-            return None
-        checked = hit.outcome is Outcome.RESULT and self.options.valid_if is not None
-        return None if checked and not self._valid(cache, sealed) else hit.outcome
+            return False
+        return self._valid(cache, sealed) if hit.outcome is Outcome.RESULT else errors
 
     def _valid(self, cache: BaseCache, sealed: Sealed) -> bool:
         """Whether the function's own check accepts a stored call."""
@@ -238,7 +268,7 @@ class Memo:
     def _leases(self, cache: BaseCache) -> Any:
         try:
             return cache.leases
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             self.complaints.make(_reason("lease", error), f"is computed without a lease: {error}", error)
             return None
 
@@ -263,7 +293,7 @@ class Memo:
             if unresolvable(value):
                 self.complaints.make(
                     f"reference in {name}",
-                    f"is not stored: argument {name!r} holds a Digest inside a {kind_of(value)}, where it is not loaded; "
+                    f"is not stored: argument {name!r} holds a Digest in a {kind_of(value)}, where none is loaded; "
                     "pass it as an argument of its own, or in a list, tuple or dict",
                     TypeError(f"a Digest inside argument {name!r}"),
                 )
@@ -278,7 +308,7 @@ class Memo:
         run = Run(self, cache, sealed, call)
         try:
             run.prepare(lease)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             self.complaints.make(_reason("prepare", error), f"is not stored: {error}", error)
             return None
         return run
@@ -386,7 +416,7 @@ class Run:
                 gathered[kind.name] = {**gathered.get(kind.name, {}), **post}
         try:
             prepared.commit(value, gathered, outcome=outcome)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             if outcome is Outcome.ERROR:
                 log.warning("%s: the failed call was not recorded: %s", memo.label, error)
                 return
@@ -399,7 +429,7 @@ class Run:
     def _gather(self, kind: MetaData, step: str, function: Callable[..., Any], *args: Any) -> dict[str, Any] | None:
         try:
             return function(*args) or {}
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             self._memo.complaints.make(
                 f"metadata {kind.name} {step}",
                 f"its metadata {kind.name!r} was not noted: {error!r}",

@@ -5,18 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from fleche.caches import BaseCache
-from fleche.call import NO_ITEMS, LazyCall, MetaData, Version
 from fleche.clock import Seconds, seconds
 
-__all__ = ["CodeMode", "Names", "OnWait", "Options", "Size", "parse_size"]
+if TYPE_CHECKING:
+    from fleche.caches import BaseCache
+    from fleche.call import LazyCall, MetaData, Version
+
+__all__ = ["NOTHING", "CodeMode", "Names", "OnWait", "Options", "Size", "parse_size"]
 
 CodeMode = Literal["deep", "own"]
 OnWait = Literal["wait", "compute", "raise"]
 Names = str | Iterable[str]
 Size = int | str
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _UNITS = {"": 1, "b": 1}
 _UNITS |= {f"{letter}b": 1000 ** (i + 1) for i, letter in enumerate("kmgtp")}
@@ -30,7 +35,7 @@ class Options:
     version: Version = None
     ignore: frozenset[str] = frozenset()
     require: frozenset[str] = frozenset()
-    key: Mapping[str, Callable[[Any], Any]] = field(default_factory=lambda: NO_ITEMS)
+    key: Mapping[str, Callable[[Any], Any]] = field(default_factory=lambda: NOTHING)
     code: CodeMode | None = "deep"
     code_roots: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
@@ -85,10 +90,8 @@ class Options:
         kept = errors if isinstance(errors, tuple) else (errors,)
         if not all(isinstance(e, type) and issubclass(e, Exception) for e in kept):
             raise TypeError(f"errors={errors!r}: give exception types, such as (ValueError,)")
-        if not all(isinstance(m, MetaData) for m in meta):
-            raise TypeError(f"meta={meta!r}: give metadata objects, such as (Git(),)")
-        if not isinstance(cache, BaseCache | str | None):
-            raise TypeError(f"cache={cache!r}: give a cache, the name of one, or a URL")
+        _check_meta(meta)
+        _check_cache(cache)
         return cls(
             version=version,
             ignore=frozenset(_names(ignore)),
@@ -126,6 +129,22 @@ def parse_size(size: Size) -> int:
     if match is None or match[2] not in _UNITS:
         raise ValueError(f"{size!r} is not a size: give bytes as an int, or text such as '20 GB' or '1 MiB'")
     return int(float(match[1]) * _UNITS[match[2]])
+
+
+def _check_meta(meta: Sequence[MetaData]) -> None:
+    if meta:
+        from fleche.call import MetaData
+
+        if not all(isinstance(kind, MetaData) for kind in meta):
+            raise TypeError(f"meta={meta!r}: give metadata objects, such as (Git(),)")
+
+
+def _check_cache(cache: BaseCache | str | None) -> None:
+    if cache is not None and not isinstance(cache, str):
+        from fleche.caches import BaseCache
+
+        if not isinstance(cache, BaseCache):
+            raise TypeError(f"cache={cache!r}: give a cache, the name of one, or a URL")
 
 
 def _names(names: Names) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ __all__ = ["CallStorageTests", "RecordStoreTests", "ValueStorageTests"]
 
 _SHARED = [HealthCheck.differing_executors]  # each store is a subclass that runs the same test
 _FEW = settings(max_examples=25, deadline=None, suppress_health_check=_SHARED)
-_MORE = settings(max_examples=80, deadline=None, suppress_health_check=_SHARED)
+_MORE = settings(max_examples=50, deadline=None, suppress_health_check=_SHARED)
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 

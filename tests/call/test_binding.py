@@ -82,7 +82,7 @@ def test_ignored_and_required_are_read_from_annotations() -> None:
 
     def f(a: int, log: Ignored[object], *, seed: Required[int] = 1) -> None: ...
 
-    def g(a: int, log: "Ignored[Missing]", *, seed: "Required[int]" = 1) -> None: ...  # noqa: F821
+    def g(a: int, log: Ignored[Missing], *, seed: Required[int] = 1) -> None: ...  # noqa: F821
 
     for function in (f, g):
         profile = FunctionProfile(function)

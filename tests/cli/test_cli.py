@@ -14,9 +14,8 @@ import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-FIELDS = {
-    "key", "module", "name", "version", "code", "outcome", "arguments", "result", "at", "walltime", "parent", "metadata",
-}  # fmt: skip
+FIELDS = {"key", "module", "name", "version", "code", "outcome", "arguments", "result", "at", "walltime"}
+FIELDS |= {"parent", "metadata"}
 
 SCRIPT = """
 from fleche import cached, tags

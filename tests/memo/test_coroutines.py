@@ -18,7 +18,7 @@ pytestmark = pytest.mark.portable
 
 
 def test_a_coroutine_function_stays_one(cache: Cache) -> None:
-    """inspect and asyncio agree, also for methods."""
+    """Inspect and asyncio agree, also for methods."""
 
     @cached
     async def f() -> None: ...

@@ -185,6 +185,21 @@ def test_an_indigestible_argument_runs_uncached_and_teaches(cache: Cache) -> Non
     assert f.info().uncached == 2
 
 
+def test_an_indigestible_default_counts_as_itself(cache: Cache) -> None:
+    """A sentinel default is one value; an object given in its place is not."""
+    missing = object()
+
+    @cached
+    def f(x: int, y: Any = missing) -> str:
+        return "missing" if y is missing else "given"
+
+    assert f(1) == f(1, missing) == f(1, y=missing) == "missing"
+    assert f.info().misses == 1
+    assert f(1, 2) == "given"
+    with pytest.warns(UncachedWarning):
+        assert f(1, object()) == "given"
+
+
 def test_a_failing_call_raises_and_can_be_found(cache: Cache) -> None:
     """It is run again the next time; its type, message and traceback are recorded."""
     ran: list[int] = []
@@ -406,7 +421,7 @@ def test_handles_inside_containers_are_loaded_or_refused(cache: Cache) -> None:
     look([h, {"a": (h,)}])
     assert seen == [[[1], {"a": ([1],)}]]
     assert look.contains([[1], {"a": ([1],)}])
-    with pytest.warns(UncachedWarning, match="Digest inside"):
+    with pytest.warns(UncachedWarning, match="holds a Digest in a set"):
         look({h})
     assert look.info().stored == 1
 
@@ -448,13 +463,12 @@ def test_modes(cache: Cache) -> None:
     with fleche.mode("refresh"):
         f(1)
     assert len(ran) == 5
-    with pytest.raises(fleche.errors.ConfigError, match="the modes are on, off"):
-        with fleche.mode("never"):
-            pass
+    with pytest.raises(fleche.errors.ConfigError, match="the modes are on, off"), fleche.mode("never"):
+        pass
 
 
 def test_the_verbs(cache: Cache) -> None:
-    """key call contains load query calls rerun forget ref bind info code."""
+    """Key call contains load query calls rerun forget ref bind info code."""
 
     @cached
     def f(a: int, b: int = 2) -> int:

@@ -83,7 +83,9 @@ def double(x: int) -> int:
 
 
 utc = datetime.UTC
-frame = pd.DataFrame({"i": [1, 2, 3], "f": [0.5, np.nan, 2.0], "s": ["x", None, "zé"], "d": pd.to_datetime(["2026-01-01"] * 3)})
+frame = pd.DataFrame(
+    {"i": [1, 2, 3], "f": [0.5, np.nan, 2.0], "s": ["x", None, "zé"], "d": pd.to_datetime(["2026-01-01"] * 3)}
+)
 
 VALUES: dict[str, object] = {
     "None": None,
@@ -97,7 +99,7 @@ VALUES: dict[str, object] = {
     "inf": float("inf"),
     "complex": 1 - 2j,
     "str": "héllo",
-    "long str": "x" * 100_000,
+    "long str": "x" * 10_000,
     "surrogate": "\ud800",
     "nul": "a\x00b",
     "bytes": b"\x00\xff",
@@ -162,7 +164,7 @@ VALUES: dict[str, object] = {
     "array datetime": np.array(["2026-01-01", "NaT"], dtype="datetime64[s]"),
     "array structured": np.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")]),
     "array masked": np.ma.masked_array([1, 2, 3], mask=[0, 1, 0]),
-    "array large": np.arange(300_000, dtype=np.float64),
+    "array large": np.arange(20_000, dtype=np.float64),
     "dtype": np.dtype("int32"),
     "DataFrame": frame,
     "Series": frame["f"],

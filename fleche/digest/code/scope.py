@@ -34,11 +34,16 @@ class Scope:
 
     @classmethod
     def of(cls, root: Any, roots: Iterable[str] = ()) -> Scope:
-        """Return the scope of a function or class: its own top-level package, the roots, and for main the project."""
+        """Return the scope of a function or class: its own top-level package and the roots.
+
+        For main, and for a module that is a single file and not installed, it is the project: the modules beside such
+        a file are as much the user's own as the modules of a package are.
+        """
         module = function_identity(root)[0]
         if module == MAIN:
             return cls(roots, project_directory())
-        return cls({module.partition(".")[0], *roots})
+        top = module.partition(".")[0]
+        return cls({top, *roots}, _directory_of_file(top))
 
     def covers(self, module: str) -> bool:
         """Whether a module's code is walked; functions of other modules count by name alone."""
@@ -59,7 +64,18 @@ class Scope:
 def project_directory() -> Path:
     """Return the directory of the project that the main script or the notebook belongs to."""
     script = getattr(sys.modules.get(MAIN), "__file__", None)
-    start = Path(script).absolute().parent if script else Path.cwd()
+    return _marked(Path(script).absolute().parent if script else Path.cwd())
+
+
+def _directory_of_file(top: str) -> Path | None:
+    """Return the directory of the project of a top-level module that is one file, or None for any other."""
+    if hasattr(sys.modules.get(top), "__path__") or installed(top):
+        return None
+    origin = _origin(top)
+    return None if origin is None else _marked(Path(origin).absolute().parent)
+
+
+def _marked(start: Path) -> Path:
     for directory in (start, *start.parents):
         if any((directory / mark).exists() for mark in _MARKS):
             return directory

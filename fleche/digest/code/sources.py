@@ -104,7 +104,7 @@ class _Parsed:
 
 
 def _imported_from_us(tree: ast.AST) -> frozenset[str]:
-    names = set()
+    names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").partition(".")[0] == "fleche":
             names.update(alias.asname or alias.name for alias in node.names)

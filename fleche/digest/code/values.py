@@ -192,7 +192,7 @@ def _attributes(item: Any) -> list[Any]:
 _LEAVES = _IMMUTABLE | {type, types.FunctionType, types.MethodType}
 
 
-class Cut(Exception):  # noqa: N818 - a signal, not an error
+class Cut(Exception):
     """A value that is being digested was met again: it stands for itself, by its distance."""
 
     def __init__(self, distance: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from sqlite3 import Connection
+from typing import Any
 
 from fleche.call.records import DigestedCall
 from fleche.digest import Digest
@@ -12,6 +13,7 @@ from fleche.storage.base import CodeRecord, check_key
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease
 from fleche.storage.sql import records, statements
+from fleche.storage.sql.database import Database
 from fleche.storage.value_files import ValueFiles
 
 __all__ = ["Filing", "SettingAside", "StoredValue"]
@@ -33,6 +35,7 @@ class Filing:
         own: Envelope | None,
         values: Mapping[Digest, Envelope],
         files: ValueFiles,
+        database: Database,
         lease: Lease | None,
         code: CodeRecord | None,
         unreadable: Container[tuple[Digest, str | None]],
@@ -41,9 +44,11 @@ class Filing:
         self._rows = records.Prepared(call)
         self._inline = own.to_bytes() if own is not None and own.size <= _IN_ROW else None
         self._own = own
-        self._others = [StoredValue(digest, each, files) for digest, each in values.items() if each is not own]
+        self._others = [
+            StoredValue(digest, each, files, database) for digest, each in values.items() if each is not own
+        ]
         if own is not None and call.result is not None:
-            self._result = StoredValue(call.result, own, files)
+            self._result = StoredValue(call.result, own, files, database)
         self._lease = lease
         self._code = code
         self._unreadable = unreadable
@@ -82,25 +87,30 @@ class Filing:
 class StoredValue:
     """One form of one value on its way into the store; a large one is written to its file at once.
 
+    A file that is there already is believed only if the index knows it as it is: one that nobody names may be what a
+    power failure left.
+
     Raises:
         SaveError: The file cannot be written.
         ValueError: The digest is not whole.
     """
 
-    def __init__(self, digest: Digest, envelope: Envelope, files: ValueFiles) -> None:
+    def __init__(self, digest: Digest, envelope: Envelope, files: ValueFiles, database: Database) -> None:
         self._digest = check_key(digest)
         self._envelope = envelope
         self._files = files
         self.form = envelope.form
         self._row = digest.raw, bytes.fromhex(self.form)
         self._large = envelope.size > _IN_INDEX
-        if self._large and files.stat(digest, self.form) is None:
-            files.write(digest, envelope)
+        self._written = False
+        if self._large and not self._is_known(database.one(statements.VALUE_FORM, self._row)):
+            self._write()
 
     def is_here(self, connection: Connection) -> bool:
         """Whether the store has it, in this form."""
-        if connection.execute(statements.VALUE_FORM, self._row).fetchone() is not None:
-            return not self._large or self._files.stat(self._digest, self.form) is not None
+        row = connection.execute(statements.VALUE_FORM, self._row).fetchone()
+        if row is not None:
+            return self._is_known(row)
         return connection.execute(statements.INLINE_FORM, self._row).fetchone() is not None
 
     def put(self, connection: Connection) -> None:
@@ -108,12 +118,19 @@ class StoredValue:
         size, stat, data = self._envelope.size, None, None
         if self._large:
             stat = self._files.stat(self._digest, self.form)
-            if stat is None:  # evicted by another process since it was written
-                self._files.write(self._digest, self._envelope)
+            if stat is None or not self._written:  # evicted by another process since it was looked at
+                self._write()
                 stat = self._files.stat(self._digest, self.form)
         else:
             data = self._envelope.to_bytes()
         connection.execute(statements.PUT_VALUE, (*self._row, size, stat, data))
+
+    def _is_known(self, row: tuple[Any, ...] | None) -> bool:
+        return row is not None and (not self._large or row[2] == self._files.stat(self._digest, self.form))
+
+    def _write(self) -> None:
+        self._files.write(self._digest, self._envelope)
+        self._written = True
 
     def put_newest(self, connection: Connection) -> None:
         """Keep it as the form that is loaded where none is asked for."""

@@ -156,7 +156,7 @@ class EmbeddedStore(OperationContext):
         own = None if call.result is None else values.get(call.result)
         if own is not None:
             call = call.evolve(form=own.form)
-        filing = Filing(call, own, values, self._files, lease, code, self._unreadable)
+        filing = Filing(call, own, values, self._files, self._database, lease, code, self._unreadable)
         if self._direct:
             self._database.write(filing)
         else:

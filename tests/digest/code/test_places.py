@@ -59,13 +59,26 @@ def test_other_packages_count_by_name_unless_named(tmp_path: Path) -> None:
     """An edit of another package is seen exactly if that package is one of the roots."""
 
     def of(body: str, roots: str) -> str:
-        put(tmp_path / "other.py", f"def h(x): return {body}\n")
-        put(tmp_path / "mine.py", "import other\ndef f(x): return other.h(x)\n")
+        put(tmp_path / "other/__init__.py", f"def h(x): return {body}\n")
+        put(tmp_path / "mine/__init__.py", "import other\ndef f(x): return other.h(x)\n")
         code = PRINT + f"import mine; print(CodeWatch(mine.f, roots={roots}).current())"
         return run(tmp_path, "-c", code, path=(tmp_path,))
 
     assert of("1", "()") == of("2", "()")
     assert of("1", "('other',)") != of("2", "('other',)")
+
+
+def test_modules_beside_a_module_that_is_one_file_count(tmp_path: Path) -> None:
+    """Files side by side are one project; where they are installed, each is known by its name."""
+
+    def of(body: str, place: str) -> str:
+        put(tmp_path / place / "other.py", f"def h(x): return {body}\n")
+        put(tmp_path / place / "mine.py", "import other\ndef f(x): return other.h(x)\n")
+        code = PRINT + "import mine; print(CodeWatch(mine.f).current())"
+        return run(tmp_path, "-c", code, path=(tmp_path / place,))
+
+    assert of("1", "work") != of("2", "work")
+    assert of("1", "env/site-packages") == of("2", "env/site-packages")
 
 
 def test_a_script_walks_its_project(tmp_path: Path) -> None:

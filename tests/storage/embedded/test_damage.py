@@ -287,3 +287,19 @@ class Opaque:
 
     def __digest__(self):
         return digest("opaque")
+
+
+def test_a_file_that_no_row_names_is_not_believed(store, root, file, result):
+    """What a crash left under the name of a value is replaced when that value is filed."""
+    np = pytest.importorskip("numpy")
+    value = np.arange(40_000)
+    call = file(store, 1, value)
+    (path,) = value_files(root)
+    flip_end(path)
+    store._database.connection().execute('DELETE FROM "values"')
+    store._files._started = 0.0
+    file(store, 1, value)
+    assert (result(store, call) == value).all()
+    flip_end(path)
+    store.values.save(value)
+    assert (store.values.load(digest(value)) == value).all()

@@ -1,0 +1,41 @@
+"""The upward needs of lower layers, met in one place: who opens caches by name, and who reads the configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fleche.digest.algorithm import set_configured
+from fleche.digest.text import Digest
+from fleche.memo.active import active_cache, defaults
+
+if TYPE_CHECKING:
+    from fleche.caches import BaseCache
+    from fleche.call import MetaData
+
+__all__ = ["connect"]
+
+
+def connect() -> None:
+    """Tell the lower layers whom to ask; done once, when fleche is imported."""
+    defaults.open = _open
+    defaults.gather = _metadata
+    set_configured(_algorithm)
+    Digest.set_default_cache(active_cache)
+
+
+def _open(name: str | None) -> BaseCache:
+    from fleche.config import opener  # reading configuration is not needed before a cache is
+
+    return opener(name)
+
+
+def _metadata() -> tuple[MetaData, ...]:
+    from fleche.config import opener
+
+    return opener.metadata()
+
+
+def _algorithm() -> str | None:
+    from fleche.config import opener
+
+    return opener.algorithm()

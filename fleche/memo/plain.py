@@ -1,0 +1,73 @@
+"""How a plain function's calls are recalled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from fleche.caches import BaseCache
+from fleche.memo.active import Mode
+from fleche.memo.flight import MISSING
+from fleche.memo.futures import file_later, is_future, revived
+from fleche.memo.memo import Memo, Sealed
+
+__all__ = ["PlainMemo"]
+
+
+class PlainMemo(Memo):
+    """The memory of a plain function: look, else wait or compute, and file."""
+
+    def recall(self, mode: Mode, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Return what a call returned before, or run the body and remember."""
+        sealed = self.try_seal(args, kwargs)
+        if sealed is None:
+            if mode is Mode.FROZEN:
+                raise self.refuse_miss(None)
+            self.statistics.uncached += 1
+            args, kwargs = self.loaded(self.cache(), None, args, kwargs)
+            return self.function(*args, **kwargs)
+        cache = self.cache()
+        if mode is not Mode.REFRESH:
+            found = self.look(cache, sealed)
+            if found is not MISSING:
+                self.hit(sealed)
+                return revived(found)
+            if mode is Mode.FROZEN:
+                raise self.refuse_miss(sealed)
+        args, kwargs = self.loaded(cache, sealed, args, kwargs)
+        if mode is Mode.READ:
+            self.statistics.uncached += 1
+            return self.function(*args, **kwargs)
+        return self._compute(cache, sealed, args, kwargs, refresh=mode is Mode.REFRESH)
+
+    def _compute(
+        self, cache: BaseCache, sealed: Sealed, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, refresh: bool
+    ) -> Any:
+        settled = self.contest(cache, sealed, refresh=refresh).settle()
+        if settled.found is not MISSING:
+            self.hit(sealed)
+            return revived(settled.found)
+        with ExitStack() as holding:
+            if settled.lease is not None:
+                holding.enter_context(settled.lease)
+            run = self.begin(cache, sealed, settled.lease)
+            if run is None:
+                return self.function(*args, **kwargs)
+            try:
+                with run.inside():
+                    result = self.function(*args, **kwargs)
+            except Exception as error:
+                run.fail(error)
+                raise
+            except BaseException:
+                run.abandon()
+                raise
+            if is_future(result):
+                return file_later(run, result, holding.pop_all())
+            run.commit(result)
+            return result
+
+    def load(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Return the stored result of a call, and never run the body."""
+        return revived(super().load(args, kwargs))
