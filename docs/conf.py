@@ -1,11 +1,16 @@
 """How the documentation is built."""
 
-from importlib.metadata import version
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from fleche import __version__
 
 project = "fleche"
 author = "The fleche developers"
 copyright = "2026, the fleche developers"
-release = version("fleche")
+release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 source_suffix = {".md": "markdown"}
@@ -20,4 +25,4 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_google_docstring = True
 default_role = "code"
-suppress_warnings = ["myst.xref_missing", "ref.python"]
+suppress_warnings = ["ref.python"]

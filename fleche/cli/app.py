@@ -158,7 +158,7 @@ def _the_call(cache: BaseCache, prefix: str) -> LazyCall:
     calls, _ = cache.resolve(prefix)
     if not calls:
         raise UnknownDigestError(
-            f"{prefix!r} is a value, not a call; only calls are forgotten, their values stay until gc"
+            f"{prefix!r} is a value, not a call; only calls are forgotten, their values stay in the store"
         )
     return next(iter(cache.find_key(calls[0])))
 

@@ -92,7 +92,7 @@ _NAMED: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("io.IOBase",), "is an open file", "Pass its path, or its content"),
     (
         (
-            "_thread.lock",
+            "_thread.LockType",  # whose name is `lock`, which `_thread` has from 3.13 on
             "_thread.RLock",
             "_thread._local",
             "threading.Thread",

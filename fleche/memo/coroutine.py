@@ -61,7 +61,7 @@ class AsyncCachedFunction(CachedFunction[P, Coroutine[Any, Any, R]]):
         """Return a handle on the result of a call, computed if need be; a stored result is not loaded."""
         sealed = self._memo.seal((*self._receiver, *args), kwargs)
         cache = self._memo.cache()
-        if not self._memo.stored(cache, sealed):
+        if not self._memo.stored(cache, sealed, errors=False):
             await self(*args, **kwargs)
         return cache.load(sealed.key).ref()
 

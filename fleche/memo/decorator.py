@@ -117,7 +117,7 @@ def cached(
         errors_ttl: Seconds after which a stored exception is a miss.
         meta: Metadata to note beside ``Runtime`` and ``Environment``, such as ``(Git(),)``.
         strict: Raise what would be a warning: an indigestible argument, a store that fails.
-        on_wait: While another thread, process or host computes the same key: ``"wait"`` for it, ``"compute"``
+        on_wait: While another thread or process computes the same key: ``"wait"`` for it, ``"compute"``
             without sharing, or ``"raise"`` `AlreadyRunning`.
         wait_limit: Seconds to wait at most, then `WaitTimeout`; None is for ever.
         isolate: Run the body in a fresh working directory, one at a time in the process. Not for coroutines.

@@ -149,7 +149,7 @@ class CachedFunction(Generic[P, R]):
         return self._memo.call((*self._receiver, *args), kwargs)
 
     def contains(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Whether the result of a call is stored.
+        """Whether a call would be a hit: its result is stored, or an exception that the function keeps.
 
         Raises:
             Indigestible: An argument has no digest.
@@ -201,7 +201,7 @@ class CachedFunction(Generic[P, R]):
             return self(*args, **kwargs)
 
     def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Remove the record of a call, and return whether there was one. Its values stay until `gc`.
+        """Remove the record of a call, and return whether there was one. Its values stay in the store.
 
         Raises:
             Indigestible: An argument has no digest.
@@ -224,7 +224,7 @@ class CachedFunction(Generic[P, R]):
         """
         sealed = self._memo.seal((*self._receiver, *args), kwargs)
         cache = self._memo.cache()
-        if not self._memo.stored(cache, sealed):
+        if not self._memo.stored(cache, sealed, errors=False):
             self(*args, **kwargs)
         return cache.load(sealed.key).ref()
 
@@ -251,7 +251,7 @@ class CachedFunction(Generic[P, R]):
 
     @property
     def code(self) -> Code:
-        """The code that counts for the key: ``f.code.digest`` and ``f.code.tree()``."""
+        """The code that counts for the key, as ``f.code.digest`` and ``f.code.tree()``."""
         return Code(self._memo)
 
     # -- being an object ---------------------------------------------------------------------------------------

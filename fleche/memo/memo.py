@@ -258,11 +258,10 @@ class Memo(ABC):
             return MISSING
         if hit.outcome is Outcome.ERROR:
             if isinstance(value, self.options.errors):
+                self.hit(sealed)
                 raise value
             return MISSING
-        if self.options.valid_if is not None and not self.options.valid_if(cache.load(sealed.key)):
-            return MISSING
-        return value
+        return value if self._valid(cache, sealed) else MISSING
 
     def _counts(self, hit: Hit) -> bool:
         """Whether a record is a hit by its outcome and its age."""
@@ -277,10 +276,16 @@ class Memo(ABC):
             return True
         return to_micros(SYSTEM.now()) - hit.at < ttl * 1_000_000
 
-    def stored(self, cache: BaseCache, sealed: Sealed) -> bool:
-        """Whether a call would be a hit, without loading its result."""
+    def stored(self, cache: BaseCache, sealed: Sealed, *, errors: bool = True) -> bool:
+        """Whether a call would be a hit, without loading its result; ``errors``: whether a kept exception counts."""
         hit = cache.lookup(sealed.key)
-        return hit is not None and hit.outcome is Outcome.RESULT and self._counts(hit) and hit.envelope is not None
+        if hit is None or hit.envelope is None or not self._counts(hit):
+            return False
+        return self._valid(cache, sealed) if hit.outcome is Outcome.RESULT else errors
+
+    def _valid(self, cache: BaseCache, sealed: Sealed) -> bool:
+        """Whether the function's own check accepts a stored call."""
+        return self.options.valid_if is None or bool(self.options.valid_if(cache.load(sealed.key)))
 
     def hit(self, sealed: Sealed) -> None:
         """Note a hit."""

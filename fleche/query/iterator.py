@@ -183,7 +183,7 @@ class QueryIterator(Iterable[LazyCall]):
         return (call.result for call in self)
 
     def evict(self) -> int:
-        """Remove these records from the cache and return how many there were. Their values stay until `gc`."""
+        """Remove these records from the cache and return how many there were. Their values stay stored."""
         keys = [call.key for call in self]
         for key in keys:
             self._cache.evict(key)

@@ -251,6 +251,9 @@ class MemoryStore:
                 return self.values.get_envelope(call.result, call.form)
         return None
 
+    def __repr__(self) -> str:
+        return "MemoryStore()"
+
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             "a memory store cannot be pickled into another process: what is computed there would not be here. "

@@ -94,5 +94,8 @@ class VoidStore:
         """Return what the store is and holds, for people."""
         return {"path": None, "format": None, "calls": 0, "values": 0, "bytes": 0}
 
+    def __repr__(self) -> str:
+        return "VoidStore()"
+
     def __reduce__(self) -> tuple[type[VoidStore], tuple[()]]:
         return VoidStore, ()

@@ -124,6 +124,7 @@ def test_the_path_is_named(make, path):
     error = refused(make(threading.Lock()), name="cfg")
     assert error.path == path
     assert error.type_name == "_thread.lock"
+    assert error.reason == "belongs to this process and has no content of its own"
     assert error.reason in str(error)
     assert str(error).startswith(f"{path} is a _thread.lock")
 

@@ -241,6 +241,11 @@ def test_errors_that_are_asked_for_are_results(cache: Cache) -> None:
         with pytest.raises(KeyError):
             f(0)
     assert ran == [1, 0, 0]
+    assert f.info().hits == 1
+    assert f.contains(1)
+    assert not f.contains(0)
+    with pytest.raises(ValueError):
+        f.ref(1)
 
 
 def test_errors_expire_by_their_own_time(cache: Cache) -> None:
@@ -303,6 +308,11 @@ def test_valid_if_decides_at_each_hit(cache: Cache) -> None:
     wanted[0] = False
     f(1)
     assert (f.info().hits, f.info().misses) == (1, 2)
+    assert not f.contains(1)
+    f.ref(1)
+    assert f.info().misses == 3
+    wanted[0] = True
+    assert f.contains(1)
 
 
 def test_another_version_is_another_call(cache: Cache) -> None:
