@@ -29,7 +29,7 @@ def told_again(x: Any) -> str:
 
 
 def test_an_argument_with_a_reference_inside_does_not_stand_for_the_whole(cache: Cache) -> None:
-    """A body never sees a handle where a caller gave the digest of a list whose twin was passed with a handle inside."""
+    """A body never sees a handle where a caller gave the digest of a list whose twin was passed with a handle."""
     whole = [[1] * 50, 1]
 
     @cached
