@@ -5,7 +5,6 @@ The function classes string these steps together, each in its own way (plain, co
 
 from __future__ import annotations
 
-import json
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -391,7 +390,7 @@ class Memo(ABC):
             return None
         tree: CodeTree = self.watch.tree(sealed.types)
         return CodeRecord(
-            digest=code, kind=self.options.code or "own", tree=tree.to_json(), source=json.dumps(tree.source)
+            digest=code, kind=self.options.code or "own", tree=tree.to_json(), source=tree.source_json()
         )
 
     def told(self, cache: BaseCache, code: Digest | None) -> None:
