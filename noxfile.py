@@ -60,21 +60,10 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def stateful(session: nox.Session) -> None:
-    """Run the state machines and property tests for longer than CI does."""
+    """Run the state machines for longer than CI does."""
     install(session, "test")
-    session.run(
-        "python",
-        "-m",
-        "pytest",
-        "tests",
-        "-n",
-        "auto",
-        "-m",
-        "not slow",
-        "--hypothesis-profile=long",
-        *session.posargs,
-        env=_clean(),
-    )
+    machines = ["-k", "Machine or test_machine", "-n", "auto", "--hypothesis-profile=long"]
+    session.run("python", "-m", "pytest", *machines, *(session.posargs or ["tests"]), env=_clean())
 
 
 @nox.session

@@ -16,8 +16,8 @@ from fleche.memo.active import defaults
 from fleche.storage.embedded import EmbeddedStore
 from fleche.storage.memory import MemoryStore
 
-hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
-hypothesis.settings.register_profile("long", max_examples=2000, deadline=None, stateful_step_count=100)
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True, stateful_step_count=25)
+hypothesis.settings.register_profile("long", max_examples=500, deadline=None, stateful_step_count=80)
 hypothesis.settings.load_profile("ci")
 
 
