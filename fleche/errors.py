@@ -1,4 +1,6 @@
-"""Every error and warning that fleche raises::
+"""Every error and warning that fleche raises.
+
+::
 
     FlecheError
     ├── Indigestible            (TypeError)     a value has no digest
