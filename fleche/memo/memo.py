@@ -372,10 +372,10 @@ class Run:
             store_arguments=options.store_arguments,
         )
         self._prepared = self._cache.prepare(memo.record(self._sealed), filing, values=self._sealed.arguments)
-        for kind in memo.kinds():
+        for kind in reversed(memo.kinds()):  # the first is nearest to the body: the runtime is not that of other kinds
             pre = self._gather(kind, "pre", kind.pre, self._call)
             if pre is not None:
-                self._kinds.append((kind, dict(pre)))
+                self._kinds.insert(0, (kind, dict(pre)))
 
     @contextmanager
     def inside(self) -> Iterator[None]:

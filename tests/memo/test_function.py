@@ -554,6 +554,32 @@ def test_metadata_is_gathered(cache: Cache) -> None:
     assert f.query(metadata={"tags": {}}).count() == 1
 
 
+def test_the_first_kind_of_metadata_is_nearest_to_the_body(cache: Cache) -> None:
+    """What other kinds take is not part of the runtime, which is the first."""
+    events: list[str] = []
+
+    class Outer(fleche.call.MetaData):
+        name = "outer"
+
+        def pre(self, call: Any) -> dict[str, Any]:
+            events.append(f"pre {self.name}")
+            return {}
+
+        def post(self, pre: dict[str, Any], call: Any) -> dict[str, Any]:
+            events.append(f"post {self.name}")
+            return {}
+
+    class Inner(Outer):
+        name = "inner"
+
+    @cached(meta=(Inner(), Outer()))
+    def f() -> None:
+        events.append("body")
+
+    f()
+    assert events == ["pre outer", "pre inner", "body", "post inner", "post outer"]
+
+
 def test_nested_calls_know_their_parent(cache: Cache) -> None:
     """A cached call inside another is filed with its parent's key."""
 
