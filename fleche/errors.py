@@ -1,6 +1,6 @@
 """Every error and warning that fleche raises.
 
-::
+The tree::
 
     FlecheError
     ├── Indigestible            (TypeError)     a value has no digest

@@ -13,7 +13,8 @@ from fleche.caches.results import shown
 from fleche.call import ABSENT, Call, DigestedCall, LazyCall, Metadata, Outcome, PreparedCall, QueryCall
 from fleche.call.metadata import merged
 from fleche.clock import SYSTEM, Clock, from_micros
-from fleche.digest import Digest, digest
+from fleche.digest import Digest
+from fleche.digest.walk import examine, stored_digest
 from fleche.errors import AmbiguousDigestError, DamagedError, FlecheError, UnknownDigestError, ValueNotStored
 from fleche.storage.base import CallStorage, EnvelopeStorage, Hit, KeyManagement, RecordStore, ValueStorage
 from fleche.storage.envelope import Envelope
@@ -75,7 +76,7 @@ class Cache(BaseCache):
         """Seal a call before its body runs."""
         if isinstance(call, Call):
             record = call.digested().evolve(result=None)
-            values = call.arguments
+            values = {name: value for name, value in call.arguments.items() if not examine(value)[1]}
         else:
             record = call
         filing = filing or Filing()
@@ -132,7 +133,7 @@ class Cache(BaseCache):
 
     def keep(self, value: Any) -> tuple[Digest, str]:
         """Store a value by itself and return its digest and form."""
-        key = digest(value)
+        key = stored_digest(value)
         envelope = Envelope.pack(value)
         if isinstance(self.values, EnvelopeStorage):
             self.values.put_envelope(key, envelope)
@@ -198,7 +199,7 @@ class _Filer:
         metadata = merged(record.metadata, metadata)
         result = form = None
         if value is not ABSENT:
-            result = digest(value, name="result")
+            result = stored_digest(value, name="result")
             envelope = Envelope.pack(value)
             form = envelope.form
             self._values[result] = envelope
@@ -228,7 +229,7 @@ def _sealed(record: DigestedCall, values: Mapping[str, Any], limit: int | None) 
     """Serialize the arguments that will be stored, so that what the body does to them changes nothing."""
     sealed: dict[Digest, Envelope] = {}
     for name, value in values.items():
-        if name in record.scalars or isinstance(value, Digest) or (limit is not None and _surely_above(value, limit)):
+        if name in record.scalars or (limit is not None and _surely_above(value, limit)):
             continue
         try:
             envelope = Envelope.pack(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from fleche.digest import _format as f
@@ -15,7 +16,7 @@ from fleche.digest.scalars import FRAMES
 from fleche.digest.text import Digest
 from fleche.errors import FlecheError
 
-__all__ = ["DEFAULT", "D", "Walk", "digest", "examine", "register_digest"]
+__all__ = ["DEFAULT", "D", "Walk", "digest", "examine", "register_digest", "stored_digest"]
 
 DEFAULT = Registry()
 
@@ -53,18 +54,33 @@ def digest(value: Any, *, name: str = "value") -> Digest:
     return Digest.from_bytes(Walk(DEFAULT, chosen(), name).digest(value))
 
 
-def examine(value: Any, *, name: str = "value") -> tuple[Digest, bool]:
-    """Return the digest of a value, and whether a `Digest` inside it stands for a part of it.
+def examine(value: Any, *, name: str = "value") -> tuple[Digest, bool, AbstractSet[type]]:
+    """Return the digest of a value, whether a `Digest` inside it stands for a part of it, and the types in it.
+
+    Plain builtins may be missing among the types.
 
     Raises:
         Indigestible: Something in the value has no digest; the error names the path to it.
     """
     scalar = FRAMES.get(type(value))
     if scalar is not None:
-        return Digest.from_bytes(chosen().hash(scalar(value))), False
+        return Digest.from_bytes(chosen().hash(scalar(value))), False, frozenset()
     walk = Walk(DEFAULT, chosen(), name)
     raw = walk.digest(value)
-    return Digest.from_bytes(raw), walk.refers
+    return Digest.from_bytes(raw), walk.refers, walk.types
+
+
+def stored_digest(value: Any, *, name: str = "value") -> Digest:
+    """Return the digest under which a value is stored: its own, unless a `Digest` is in it.
+
+    There a `Digest` counts as itself. Under the value's own digest it would be taken for a value that has in these
+    places what the digests stand for.
+
+    Raises:
+        Indigestible: Something in the value has no digest; the error names the path to it.
+    """
+    known, refers, _ = examine(value, name=name)
+    return Digest.from_bytes(Walk(DEFAULT, chosen(), name, literal=True).digest(value)) if refers else known
 
 
 def register_digest(kind: type | str, function: Callable[[Any], Any], *, subclasses: bool = False) -> None:
@@ -203,10 +219,11 @@ class Walk:
         registry: How types are encoded.
         algorithm: The hash.
         name: How the value is called in an error.
+        literal: Whether a `Digest` is a value, and not what it stands for.
     """
 
-    def __init__(self, registry: Registry, algorithm: Algorithm, name: str = "value") -> None:
-        self._handler = registry.handler
+    def __init__(self, registry: Registry, algorithm: Algorithm, name: str = "value", *, literal: bool = False) -> None:
+        self._handler = registry.literal if literal else registry.handler
         self._algorithm = algorithm
         self._name = name
         self._stack: list[_Open] = []
@@ -217,6 +234,7 @@ class Walk:
         self._serial = 0
         self._repeats = 0
         self.refers = False
+        self.types: set[type] = set()
 
     def digest(self, value: Any) -> bytes:
         """Return the raw digest of a value.
@@ -276,6 +294,7 @@ class Walk:
 
     def _plan(self, value: Any) -> bytes | Plan:
         """Return what the value's handler says, or refuse the value by its path."""
+        self.types.add(type(value))
         try:
             return self._handler(type(value))(value)
         except Refusal as refusal:

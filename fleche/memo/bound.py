@@ -31,7 +31,7 @@ class BoundCall(Generic[P, R]):
         self._mode = active_mode()
         self._meta = active_meta()
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function with the cache, mode and metadata of the place where this was made."""
         with ExitStack() as stack:
             if self._cache is not None:

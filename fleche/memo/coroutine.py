@@ -24,7 +24,7 @@ class AsyncCachedFunction(CachedFunction[P, Coroutine[Any, Any, R]]):
 
     _kind = "awaited.AsyncMemo"
 
-    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return what the call returned before, or run the body and remember."""
         mode = active_mode()
         everything = (*self._receiver, *args) if self._receiver else args
@@ -44,7 +44,7 @@ class AsyncCachedFunction(CachedFunction[P, Coroutine[Any, Any, R]]):
             return self
         return self._bound_to(instance, BoundAsyncCachedFunction)
 
-    async def load(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def load(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the stored result of a call; never run the body.
 
         Raises:
@@ -52,12 +52,12 @@ class AsyncCachedFunction(CachedFunction[P, Coroutine[Any, Any, R]]):
         """
         return self._memo.load((*self._receiver, *args), kwargs)  # type: ignore[no-any-return]
 
-    async def rerun(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def rerun(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the body whatever is stored, and store what it returns."""
         with mode(Mode.REFRESH):
             return await self(*args, **kwargs)
 
-    async def ref(self, *args: P.args, **kwargs: P.kwargs) -> Any:  # type: ignore[override]
+    async def ref(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:  # type: ignore[override]
         """Return a handle on the result of a call, computed if need be; a stored result is not loaded."""
         sealed = self._memo.seal((*self._receiver, *args), kwargs)
         cache = self._memo.cache()

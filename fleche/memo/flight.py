@@ -59,6 +59,7 @@ class Contest:
         look: Looks the result up, or returns ``MISSING``.
         on_wait: What to do while another computes: ``wait``, ``compute`` without sharing, ``raise``.
         limit: How long to wait at most, in seconds; None is for ever.
+        failed: Told of an error of the leases themselves, after which the key is computed without sharing it.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Contest:
         *,
         on_wait: OnWait = "wait",
         limit: float | None = None,
+        failed: Callable[[Exception], None],
     ) -> None:
         self._leases = leases
         self._key = key
@@ -78,6 +80,7 @@ class Contest:
         self._on_wait = on_wait
         self._began = time.monotonic()
         self._limit = limit
+        self._failed = failed
         self._told = False
 
     def attempt(self) -> Settled | None:
@@ -88,7 +91,11 @@ class Contest:
         """
         if self._leases is None:
             return Settled()
-        claimed = self._leases.claim(self._key, self._owner)
+        try:
+            claimed = self._leases.claim(self._key, self._owner)
+        except Exception as error:
+            self._failed(error)
+            return Settled()
         if not isinstance(claimed, Holder):
             return self._won(claimed)
         if self._on_wait == "compute":
@@ -128,7 +135,12 @@ class Contest:
                 return settled
             assert self._leases is not None
             patience = min(_TELL_AFTER, self._remaining())
-            settled = self._judge(self._leases.wait(self._key, self._owner, patience))
+            try:
+                waited = self._leases.wait(self._key, self._owner, patience)
+            except Exception as error:
+                self._failed(error)
+                return Settled()
+            settled = self._judge(waited)
             if settled is not None:
                 return settled
 
@@ -154,6 +166,9 @@ class Contest:
                         break
                     await sleep(nap)
                     nap = min(nap * 1.5, _LAST_NAP)
+            except Exception as error:
+                self._failed(error)
+                return Settled()
             finally:
                 self._leases.leave(self._key, self._owner)
             settled = self._judge(waited)

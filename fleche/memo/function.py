@@ -101,7 +101,7 @@ class CachedFunction(Generic[P, R]):
     def _memo(self) -> Memo:
         return self._engine.memo
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return what the call returned before, or run the body and remember."""
         mode = active_mode()
         everything = (*self._receiver, *args) if self._receiver else args
@@ -131,7 +131,7 @@ class CachedFunction(Generic[P, R]):
 
     # -- the verbs ---------------------------------------------------------------------------------------------
 
-    def key(self, *args: P.args, **kwargs: P.kwargs) -> Digest:
+    def key(self, /, *args: P.args, **kwargs: P.kwargs) -> Digest:
         """Return the key of a call, without running it.
 
         Raises:
@@ -140,7 +140,7 @@ class CachedFunction(Generic[P, R]):
         """
         return self._memo.seal((*self._receiver, *args), kwargs).key
 
-    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
+    def call(self, /, *args: P.args, **kwargs: P.kwargs) -> Call:
         """Return a call with its bound arguments, without running it.
 
         Raises:
@@ -148,7 +148,7 @@ class CachedFunction(Generic[P, R]):
         """
         return self._memo.call((*self._receiver, *args), kwargs)
 
-    def contains(self, *args: P.args, **kwargs: P.kwargs) -> bool:
+    def contains(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Whether a call would be a hit: its result is stored, or an exception that the function keeps.
 
         Raises:
@@ -158,7 +158,7 @@ class CachedFunction(Generic[P, R]):
         sealed = self._memo.seal((*self._receiver, *args), kwargs)
         return self._memo.stored(self._memo.cache(), sealed)
 
-    def load(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def load(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the stored result of a call; never run the body.
 
         Raises:
@@ -169,7 +169,7 @@ class CachedFunction(Generic[P, R]):
         return self._memo.load((*self._receiver, *args), kwargs)  # type: ignore[no-any-return]
 
     def query(
-        self, *args: Any, metadata: Mapping[str, Mapping[str, Any] | None] = NOTHING, **kwargs: Any
+        self, /, *args: Any, metadata: Mapping[str, Mapping[str, Any] | None] = NOTHING, **kwargs: Any
     ) -> QueryIterator:
         """Return the stored calls of this function that have these arguments, of whatever code and version.
 
@@ -195,12 +195,12 @@ class CachedFunction(Generic[P, R]):
         """The stored calls of this function, of whatever code and version, oldest first."""
         return self.query()
 
-    def rerun(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def rerun(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the body whatever is stored, and store what it returns."""
         with mode(Mode.REFRESH):
             return self(*args, **kwargs)
 
-    def forget(self, *args: P.args, **kwargs: P.kwargs) -> bool:
+    def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Remove the record of a call, and return whether there was one. Its values stay in the store.
 
         Raises:
@@ -213,7 +213,7 @@ class CachedFunction(Generic[P, R]):
         cache.evict(key)
         return there
 
-    def ref(self, *args: P.args, **kwargs: P.kwargs) -> Handle:
+    def ref(self, /, *args: P.args, **kwargs: P.kwargs) -> Handle:
         """Return a handle on the result of a call, computed if need be; a stored result is not loaded.
 
         A handle given to a cached function stands for its value, and costs its key no more than a number.

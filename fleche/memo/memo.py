@@ -5,10 +5,10 @@ The function classes string these steps together, each in its own way (plain, co
 
 from __future__ import annotations
 
-import json
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,13 +24,22 @@ from fleche.digest import Digest, digest
 from fleche.digest.algorithm import chosen
 from fleche.digest.code import CodeTree, CodeWatch, always_fingerprinted, function_identity
 from fleche.digest.walk import examine
-from fleche.errors import DamagedError, DamagedWarning, FlecheWarning, Indigestible, MissError, UnknownDigestError
+from fleche.errors import (
+    ConfigError,
+    DamagedError,
+    DamagedWarning,
+    FlecheWarning,
+    Indigestible,
+    MissError,
+    UnknownDigestError,
+    ValueNotStored,
+)
 from fleche.memo.active import Mode, active_cache, active_meta, defaults
 from fleche.memo.degrade import Complaints
 from fleche.memo.flight import HELD, MISSING, Contest
 from fleche.memo.isolation import isolated
 from fleche.memo.options import Options
-from fleche.memo.references import resolved, unresolvable
+from fleche.memo.references import ReferredTypes, resolved, unresolvable
 from fleche.memo.statistics import Statistics
 from fleche.storage.base import CodeRecord, Hit
 from fleche.storage.envelope import Envelope
@@ -50,14 +59,16 @@ class Sealed:
         arguments: The bound arguments that count, as values.
         digests: Their digests.
         code: The code fingerprint in the key, or None.
-        refers: Whether an argument is a digest or has one inside, which the body must not see.
+        refers: The names of the arguments that are a digest or have one inside, which the body must not see.
+        types: The types of the objects in the arguments, whose methods are code that counts.
     """
 
     key: Digest
     arguments: Mapping[str, Any]
     digests: Mapping[str, Digest]
     code: Digest | None
-    refers: bool
+    refers: AbstractSet[str]
+    types: AbstractSet[type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,7 @@ class Memo(ABC):
         )
         self._prefix: tuple[Digest | None, bytes] | None = None
         self._told: set[tuple[int, Digest]] = set()
+        self._referred = ReferredTypes()
 
     @abstractmethod
     def recall(self, mode: Mode, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -119,6 +131,33 @@ class Memo(ABC):
             return active_cache()
         return defaults.named(chosen) if isinstance(chosen, str) else chosen
 
+    def enter(
+        self, mode: Mode, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[BaseCache | None, Sealed | None]:
+        """Return the cache and the sealed call; a call without either runs uncached, and was warned of.
+
+        Raises:
+            TypeError: The function cannot be called so.
+            MissError: The call cannot be keyed, and the mode is frozen.
+            ConfigError: The configuration is wrong: no call should go on as if it were not.
+        """
+        cache = self._usable_cache()
+        sealed = None if cache is None else self.try_seal(args, kwargs)
+        if sealed is None:
+            if mode is Mode.FROZEN:
+                raise self.refuse_miss(None)
+            self.statistics.uncached += 1
+        return cache, sealed
+
+    def _usable_cache(self) -> BaseCache | None:
+        try:
+            return self.cache()
+        except ConfigError:
+            raise
+        except Exception as error:
+            self.complaints.make(_reason("open", error), f"runs uncached: {error}", error)
+            return None
+
     # -- sealing -----------------------------------------------------------------------------------------------
 
     def seal(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sealed:
@@ -131,21 +170,26 @@ class Memo(ABC):
         """
         arguments = self.profile.bind(args, kwargs)
         digests = {}
-        refers = False
+        refers = set()
+        types: AbstractSet[type] = frozenset()
         for name, value in arguments.items():
             if isinstance(value, Digest) and len(value) != chosen().length:
                 value = arguments[name] = self.cache().expand(value)
             try:
-                digests[name], inside = examine(value, name=name)
+                digests[name], inside, brought = examine(value, name=name)
             except Indigestible:
                 if not self.profile.is_default(name, value):
                     raise
-                digests[name], inside = examine(Untouched(name), name=name)
-            refers |= inside
-        code = None if self.watch is None else self.watch.current()
-        if self._prefix is None or self._prefix[0] != code:
-            self._prefix = (code, call_prefix(self.module, self.name, self.options.version, code))
-        return Sealed(lookup_key(self._prefix[1], digests), arguments, digests, code, refers)
+                digests[name], inside, brought = examine(Untouched(name), name=name)
+            if inside:
+                refers.add(name)
+                types |= self._referred.of(value, self.cache().load_value)
+            types |= brought
+        code = None if self.watch is None else self.watch.current(types)
+        prefix = self._prefix  # read once: another thread may set it for other code meanwhile
+        if prefix is None or prefix[0] != code:
+            prefix = self._prefix = (code, call_prefix(self.module, self.name, self.options.version, code))
+        return Sealed(lookup_key(prefix[1], digests), arguments, digests, code, refers, types)
 
     def try_seal(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sealed | None:
         """Seal a call, or warn once and return None where the call must run uncached.
@@ -170,12 +214,13 @@ class Memo(ABC):
 
     def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
         """Return a call with its values, without running it."""
+        arguments = self.profile.bind(args, kwargs)
         return Call(
             module=self.module,
             name=self.name,
             version=self.options.version,
-            code=None if self.watch is None else self.watch.current(),
-            arguments=self.profile.bind(args, kwargs),
+            code=None if self.watch is None else self.watch.current(_types(arguments)),
+            arguments=arguments,
         )
 
     # -- looking up --------------------------------------------------------------------------------------------
@@ -202,9 +247,10 @@ class Memo(ABC):
         try:
             value = cache.open(hit)
         except Exception as error:
-            kind: type[FlecheWarning] = DamagedWarning if isinstance(error, DamagedError) else FlecheWarning
+            lost = isinstance(error, DamagedError | ValueNotStored)
+            kind: type[FlecheWarning] = DamagedWarning if lost else FlecheWarning
             self.complaints.make(
-                _reason("open", error),
+                "value lost" if lost else _reason("open", error),
                 f"computes anew; the stored result of call {sealed.key[:12]} is of no use: {error}",
                 error,
                 kind=kind,
@@ -249,9 +295,9 @@ class Memo(ABC):
 
     def refuse_miss(self, sealed: Sealed | None) -> MissError:
         """Return the error of frozen mode."""
-        known = "it cannot be keyed" if sealed is None else f"call {sealed.key[:12]} was never computed, or is gone"
+        known = "the call has no key" if sealed is None else f"call {sealed.key[:12]} was never computed, or is gone"
         return MissError(
-            f"{self.label}: {known} in {self.cache()}; mode 'frozen' computes nothing (mode 'on' would)",
+            f"{self.label}: {known}; mode 'frozen' computes nothing (mode 'on' would)",
             key="" if sealed is None else str(sealed.key),
             why=known,
         )
@@ -263,18 +309,28 @@ class Memo(ABC):
         look: Callable[[], Any] = _never if refresh else partial(self.look, cache, sealed)
         options = self.options
         return Contest(
-            self._leases(cache), sealed.key, self.label, look, on_wait=options.on_wait, limit=options.wait_limit
+            self._leases(cache),
+            sealed.key,
+            self.label,
+            look,
+            on_wait=options.on_wait,
+            limit=options.wait_limit,
+            failed=self._unleased,
         )
 
     def _leases(self, cache: BaseCache) -> Any:
         try:
             return cache.leases
         except Exception as error:
-            self.complaints.make(_reason("lease", error), f"is computed without a lease: {error}", error)
+            self._unleased(error)
             return None
 
+    def _unleased(self, error: Exception) -> None:
+        """Go on: at worst two compute at once. A store that fails altogether is said where the result is not stored."""
+        log.warning("%s: is computed without a lease: %s", self.label, error)
+
     def loaded(
-        self, cache: BaseCache, sealed: Sealed | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self, cache: BaseCache | None, sealed: Sealed | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
         """Return the arguments for the body: digests and handles replaced by their values.
 
@@ -283,14 +339,15 @@ class Memo(ABC):
         """
         if sealed is not None and not sealed.refers and not (self.profile.ignored or self.profile.project):
             return args, kwargs
-        load = cache.load_value
+        load = _no_store if cache is None else cache.load_value
         return tuple(resolved(a, load) for a in args), {name: resolved(a, load) for name, a in kwargs.items()}
 
     def begin(self, cache: BaseCache, sealed: Sealed, lease: Lease | None) -> Run | None:
         """Seal what will be filed, before the body runs; None (and a warning) where nothing can be filed."""
         self.statistics.misses += 1
         log.debug("miss %s %s", sealed.key[:12], self.label)
-        for name, value in sealed.arguments.items() if sealed.refers else ():
+        for name in sealed.refers:
+            value = sealed.arguments[name]
             if unresolvable(value):
                 self.complaints.make(
                     f"reference in {name}",
@@ -327,13 +384,14 @@ class Memo(ABC):
             kinds={name: "" if isinstance(value, Digest) else kind_of(value) for name, value in arguments.items()},
         )
 
-    def code_record(self, cache: BaseCache, code: Digest | None) -> CodeRecord | None:
+    def code_record(self, cache: BaseCache, sealed: Sealed) -> CodeRecord | None:
         """Return the code tree to file, the first time that a cache sees it from here."""
+        code = sealed.code
         if code is None or self.watch is None or (id(cache), code) in self._told:
             return None
-        tree: CodeTree = self.watch.tree()
+        tree: CodeTree = self.watch.tree(sealed.types)
         return CodeRecord(
-            digest=code, kind=self.options.code or "own", tree=tree.to_json(), source=json.dumps(tree.source)
+            digest=code, kind=self.options.code or "own", tree=tree.to_json(), source=tree.source_json()
         )
 
     def told(self, cache: BaseCache, code: Digest | None) -> None:
@@ -365,13 +423,16 @@ class Run:
         inputs = (value.origin for value in self._sealed.arguments.values() if isinstance(value, Handle))
         filing = Filing(
             lease=lease,
-            code=memo.code_record(self._cache, self._sealed.code),
+            code=memo.code_record(self._cache, self._sealed),
             expires=None if ttl is None else partial(_after, ttl),
             parent=held[-1] if held else None,
             inputs=tuple(dict.fromkeys(key for key in inputs if key is not None)),
             store_arguments=options.store_arguments,
         )
-        self._prepared = self._cache.prepare(memo.record(self._sealed), filing, values=self._sealed.arguments)
+        # The digest of what refers to a value is that of the value, which is not what there is to store.
+        sealed = self._sealed
+        values = {name: value for name, value in sealed.arguments.items() if name not in sealed.refers}
+        self._prepared = self._cache.prepare(memo.record(sealed), filing, values=values)
         for kind in reversed(memo.kinds()):  # the first is nearest to the body: the runtime is not that of other kinds
             pre = self._gather(kind, "pre", kind.pre, self._call)
             if pre is not None:
@@ -458,6 +519,18 @@ class _Nothing:
 
 
 _NOTHING = _Nothing()
+
+
+def _no_store(key: Digest) -> Any:
+    raise ValueNotStored(f"value {key} cannot be loaded, since the store cannot be opened", digest=str(key))
+
+
+def _types(arguments: Mapping[str, Any]) -> AbstractSet[type]:
+    """Return the types of the objects in arguments; one that has no digest, and so no key, brings none."""
+    try:
+        return frozenset().union(*(examine(value)[2] for value in arguments.values()))
+    except Indigestible:
+        return frozenset()
 
 
 def _never() -> Any:

@@ -20,14 +20,10 @@ class PlainMemo(Memo):
 
     def recall(self, mode: Mode, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Return what a call returned before, or run the body and remember."""
-        sealed = self.try_seal(args, kwargs)
-        if sealed is None:
-            if mode is Mode.FROZEN:
-                raise self.refuse_miss(None)
-            self.statistics.uncached += 1
-            args, kwargs = self.loaded(self.cache(), None, args, kwargs)
+        cache, sealed = self.enter(mode, args, kwargs)
+        if cache is None or sealed is None:
+            args, kwargs = self.loaded(cache, None, args, kwargs)
             return self.function(*args, **kwargs)
-        cache = self.cache()
         if mode is not Mode.REFRESH:
             found = self.look(cache, sealed)
             if found is not MISSING:

@@ -2,13 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from fleche.digest import Digest
 from fleche.digest.walk import examine
 
-__all__ = ["resolved", "unresolvable"]
+__all__ = ["ReferredTypes", "resolved", "unresolvable"]
+
+_BULK = frozenset({"numpy", "pandas", "polars", "pyarrow", "torch", "scipy"})  # what these hold brings no code
+
+
+class ReferredTypes:
+    """The types in the values that digests stand for, so that a digest brings the code that its value would.
+
+    A value is looked into once per digest; arrays and tables that hold no objects are not read for it.
+    """
+
+    LIMIT = 4096
+
+    def __init__(self) -> None:
+        self._known: dict[Digest, AbstractSet[type]] = {}
+
+    def of(self, value: Any, load: Callable[[Digest], Any]) -> AbstractSet[type]:
+        """Return the types behind the digests in an argument: itself, and in lists, tuples and dicts.
+
+        A digest whose value no store holds brings none: its body cannot run either.
+        """
+        types: set[type] = set()
+        for key in _digests_in(value):
+            known = self._known.get(key)
+            if known is None:
+                if len(self._known) >= self.LIMIT:
+                    self._known.clear()
+                known = self._known[key] = self._look(key, load)
+            types |= known
+        return types
+
+    def _look(self, key: Digest, load: Callable[[Digest], Any]) -> AbstractSet[type]:
+        try:
+            value = load(key)
+        except Exception:
+            return frozenset()
+        package = type(value).__module__.partition(".")[0]
+        if package in _BULK and not _holds_objects(value):
+            return frozenset({type(value)})
+        return examine(value)[2]
+
+
+def _holds_objects(value: Any) -> bool:
+    dtypes = getattr(value, "dtypes", None)
+    kinds = [getattr(value, "dtype", None)] if dtypes is None or not hasattr(dtypes, "__iter__") else list(dtypes)
+    return any(kind is None or getattr(kind, "hasobject", True) for kind in kinds)
+
+
+def _digests_in(value: Any) -> Iterator[Digest]:
+    if isinstance(value, Digest):
+        yield value
+    elif type(value) in (list, tuple):
+        for item in value:
+            yield from _digests_in(item)
+    elif type(value) is dict:
+        for item in value.values():
+            yield from _digests_in(item)
 
 
 def resolved(value: Any, load: Callable[[Digest], Any]) -> Any:

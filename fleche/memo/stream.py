@@ -338,9 +338,11 @@ class StreamMemo(Memo):
 
     def recall(self, mode: Mode, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Return an iterator over what the call yielded before, or over the body, remembering it."""
-        sealed = self.try_seal(args, kwargs)
-        cache = self.cache()
-        if sealed is not None and mode is not Mode.REFRESH:
+        cache, sealed = self.enter(mode, args, kwargs)
+        if cache is None or sealed is None:
+            args, kwargs = self.loaded(cache, None, args, kwargs)
+            return self.function(*args, **kwargs)
+        if mode is not Mode.REFRESH:
             found = self.look(cache, sealed)
             if isinstance(found, Recorded):
                 self.hit(sealed)
@@ -348,7 +350,7 @@ class StreamMemo(Memo):
         if mode is Mode.FROZEN:
             raise self.refuse_miss(sealed)
         args, kwargs = self.loaded(cache, sealed, args, kwargs)
-        if sealed is None or mode is Mode.READ:
+        if mode is Mode.READ:
             self.statistics.uncached += 1
             return self.function(*args, **kwargs)
         return self._recording(_Tape(self, cache, sealed), self.function(*args, **kwargs))

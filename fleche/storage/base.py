@@ -470,8 +470,8 @@ class CodeRecord:
     Attributes:
         digest: The fingerprint.
         kind: How it was taken: ``deep``, ``own``.
-        tree: What it is made of, as JSON.
-        source: The source text, normalised.
+        tree: What it is made of, as JSON: `CodeTree.to_json`.
+        source: The literal source texts as JSON: `CodeTree.source_json`.
     """
 
     digest: Digest

@@ -102,10 +102,8 @@ class CodeTree:
         """Return the tree as JSON, stable to the byte: what a store keeps so that a later call can be compared.
 
         ``nodes`` lists the nodes breadth first, the root first; ``children`` gives the places of a node's children in
-        that list, by label. ``source`` gives source texts by the name of their node.
+        that list, by label.
         """
-        import json
-
         order = [self]
         nodes: list[dict[str, object]] = []
         for tree in order:
@@ -114,8 +112,17 @@ class CodeTree:
                 plain["children"] = {label: len(order) + at for at, (label, _) in enumerate(tree.children)}
                 order.extend(child for _, child in tree.children)
             nodes.append(plain)
-        whole = {"nodes": nodes, "source": dict(self.source)}
-        return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return _json({"nodes": nodes})
+
+    def source_json(self) -> str:
+        """Return the literal source texts as JSON, by the name of their node."""
+        return _json(dict(self.source))
+
+
+def _json(content: object) -> str:
+    import json
+
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def tree_of(root: Node) -> CodeTree:

@@ -9,7 +9,7 @@ import importlib.util
 import sys
 import types
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -32,10 +32,12 @@ from fleche.digest.code.values import (
     is_small,
     views,
 )
+from fleche.digest.names import is_dynamic
 from fleche.digest.text import Digest
 
 __all__ = ["Walker"]
 
+_MAINS = (MAIN, "__mp_main__")  # whose namespace is everything that a notebook ever bound
 TRIES = 3  # how often a value that changes while it is digested is tried again
 _BY_NAME = frozenset(
     {
@@ -73,12 +75,21 @@ class Walker:
         self._nodes: dict[int, Node] = {}
         self._todo: deque[Callable[[], None]] = deque()
 
-    def walk(self, root: Any) -> Node:
-        """Return the graph of a root. Code that is found to change a name makes a second pass, which knows it."""
+    def walk(self, root: Any, brought: Iterable[type] = ()) -> Node:
+        """Return the graph of a root. Code that is found to change a name makes a second pass, which knows it.
+
+        Args:
+            root: A function or class.
+            brought: Classes of the objects that a call brings. Those that are known by more than their name are part
+                of the digests of these objects already.
+        """
         while True:
             before = len(self._state), len(self._changed), len(self._touched)
             self.seen, self._nodes = Seen(), {}
             node = self._root(root)
+            for cls in brought:
+                if not is_dynamic(cls):
+                    node.edges[f"brings {'.'.join(function_identity(cls))}"] = self._class(cls)
             while self._todo:
                 self._todo.popleft()()
             if before == (len(self._state), len(self._changed), len(self._touched)):
@@ -127,7 +138,7 @@ class Walker:
             value = self.seen.name(function.__kwdefaults__, name)
             node.edges[f"default {name}"] = self._default(name, value, names)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-            node.edges[f"closure {name}"] = self._cell(name, cell)
+            node.edges[f"closure {name}"] = self._cell(name, cell, whole=(name,) in names.reached)
         for chain in names.reached:
             if chain[0] in code.co_freevars:
                 if len(chain) > 1 and follow:
@@ -136,18 +147,27 @@ class Walker:
                 node.edges[f"global {'.'.join(chain)}"] = self._reached(function, names, chain)
         if follow:
             for name in names.imports.keys() - {chain[0] for chain in names.reached}:
-                node.edges[f"global {name}"] = self._reached(function, names, (name,))
+                node.edges[f"global {name}"] = self._unused(function, names, name)
+
+    def _unused(self, function: FunctionType, names: Names, name: str) -> Node:
+        """Return the node of what is imported, and then not used by its name."""
+        level, module, taken = names.imports[name]
+        if not level and not taken and module in sys.modules:
+            return self._module_name(sys.modules[module])
+        return self._reached(function, names, (name,))
 
     def _default(self, name: str, value: Any, names: Names) -> Node:
         if name in names.parameters and not is_immutable(value):
             return _state(name)
         return self._value(value, name)
 
-    def _cell(self, name: str, cell: Any) -> Node:
+    def _cell(self, name: str, cell: Any, *, whole: bool) -> Node:
         value = self.seen.cell(cell)
         if id(cell) in self._changed:
             del self.seen.cells[id(cell)]
             return _state(name)  # what it holds changes from call to call
+        if isinstance(value, ModuleType) and not whole:
+            return self._module_name(value)  # what is taken of it has edges of its own
         return self._value(value, name)
 
     def _attribute_of_cell(self, node: Node, function: FunctionType, chain: Chain) -> None:
@@ -280,7 +300,7 @@ class Walker:
         if isinstance(value, type):
             return self._class(value)
         if isinstance(value, ModuleType):
-            return self._named("module", (value.__name__,), value.__name__)
+            return self._module(value)
         if is_immutable(value) and not isinstance(value, (tuple, *_FUNCTION_TYPES)):
             return self._digested(value, name, mutable=False)
         parts = self._code_parts(value)
@@ -291,6 +311,25 @@ class Walker:
         if holds_code(value):
             return self._table(value, name)
         return self._digested(value, name, mutable=not is_immutable(value))
+
+    def _module_name(self, module: ModuleType) -> Node:
+        return self._named("module", (module.__name__,), module.__name__)
+
+    def _module(self, module: ModuleType) -> Node:
+        """Return the node of a module that is used as a value: whatever is in it may be reached."""
+        node = self._module_name(module)
+        if self._deep and module.__name__ not in _MAINS and self._scope.covers(module.__name__):
+            self._nodes[id(module)] = node
+            self._kept.append(module)
+            self._todo.append(lambda: self._expand_module(node, vars(module)))
+        return node
+
+    def _expand_module(self, node: Node, space: dict[str, Any]) -> None:
+        self.seen.sizes[id(space)] = (space, len(space))
+        for name in list(space):
+            if not (name.startswith("__") and name.endswith("__")):
+                found = self._read(space, name)
+                node.edges[f"attribute {name}"] = found if isinstance(found, Node) else self._value(found, name)
 
     def _code_parts(self, value: Any) -> dict[str, Any] | None:
         """Return the parts of a value that is made of functions."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from operator import is_
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +16,7 @@ from fleche.digest.text import Digest
 
 if TYPE_CHECKING:
     from fleche.digest.code.analysis import Analysis
+    from fleche.digest.code.scope import Scope
     from fleche.digest.code.seen import Seen
     from fleche.digest.code.values import Open
 
@@ -22,9 +24,13 @@ __all__ = ["CodeWatch", "Mode", "class_fingerprint", "fingerprint"]
 
 Mode = Literal["deep", "own"]
 
+_NONE: frozenset[type] = frozenset()
+
 
 class _Watch:
     """The fingerprint of a function or class, and the check that it holds."""
+
+    KEPT = 64  # for how many combinations of types in arguments a fingerprint is remembered
 
     def __init__(self, function: Any, mode: Mode, roots: tuple[str, ...], environment: tuple[str, ...]) -> None:
         self._function = function
@@ -32,28 +38,47 @@ class _Watch:
         self._roots = roots
         self._environment = environment
         self._last: Snapshot | None = None
+        self._scope: Scope | None = None
+        self._with: dict[frozenset[type], Snapshot] = {}
 
-    def current(self) -> Digest:
-        """Return the fingerprint of the code as it stands now."""
-        last = self._last
-        if last is not None and last.holds():
-            return last.digest
-        return self._take().digest
+    def current(self, types: AbstractSet[type] = _NONE) -> Digest:
+        """Return the fingerprint of the code as it stands now.
 
-    def tree(self) -> CodeTree:
+        Args:
+            types: The types of the objects that a call brings: their methods are code that runs. Those that are walked
+                count; whatever is defined elsewhere does not.
+        """
+        return self.taken(types).digest
+
+    def tree(self, types: AbstractSet[type] = _NONE) -> CodeTree:
         """Return what the fingerprint is made of, as it stands now; its digest is that of `current`."""
-        return tree_of(self.taken().root)
+        return tree_of(self.taken(types).root)
 
-    def taken(self) -> Snapshot:
+    def taken(self, types: AbstractSet[type] = _NONE) -> Snapshot:
         """Return the fingerprint and what it rests on, as it stands now."""
-        last = self._last
-        return last if last is not None and last.holds() else self._take()
+        brought = self._walked(types) if types and self._mode == "deep" else _NONE
+        last = self._with.get(brought) if brought else self._last
+        return last if last is not None and last.holds() else self._take(brought)
 
-    def _take(self) -> Snapshot:
+    def _walked(self, types: AbstractSet[type]) -> frozenset[type]:
+        if self._scope is None:
+            self._scope = self._new_scope()
+        covers = self._scope.covers
+        return frozenset([cls for cls in types if covers(cls.__module__)])
+
+    def _new_scope(self) -> Scope:
         from fleche.digest.code.scope import Scope
 
-        taken = _PROCESS.take(self._function, self._mode, Scope.of(self._function, self._roots), self._environment)
-        self._last = taken
+        return Scope.of(self._function, self._roots)
+
+    def _take(self, brought: frozenset[type]) -> Snapshot:
+        taken = _PROCESS.take(self._function, self._mode, self._new_scope(), self._environment, brought)
+        if not brought:
+            self._last = taken
+            return taken
+        if len(self._with) >= self.KEPT:
+            self._with.clear()
+        self._with[brought] = taken
         return taken
 
 
@@ -166,13 +191,15 @@ class _Process:
             self._analysis = Analysis(Sources())
         return self._analysis, self._open
 
-    def take(self, root: Any, mode: Mode, scope: Any, environment: Iterable[str]) -> Snapshot:
+    def take(
+        self, root: Any, mode: Mode, scope: Any, environment: Iterable[str], brought: Iterable[type] = ()
+    ) -> Snapshot:
         from fleche.digest.code.reach import Walker
 
         analysis, open_values = self._parts()
         base = len(open_values.ids)
         walker = Walker(scope, mode == "deep" and base < self.DEPTH, analysis, open_values)
-        node = walker.walk(root)
+        node = walker.walk(root, brought)
         for name in environment:
             version = _version(name)
             node.edges[f"environment {name}"] = Node("environment", name, text(version or ""), "by version")
