@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,15 @@ def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
     store = EmbeddedStore(tmp_path / "store")
     yield store
     store.close()
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A directory that others can reach: those of pytest are closed again whenever another pytest starts."""
+    with tempfile.TemporaryDirectory() as directory:
+        public = Path(directory)
+        public.chmod(0o755)
+        yield public
 
 
 @pytest.fixture(params=["embedded", "memory"])

@@ -390,9 +390,7 @@ class Memo(ABC):
         if code is None or self.watch is None or (id(cache), code) in self._told:
             return None
         tree: CodeTree = self.watch.tree(sealed.types)
-        return CodeRecord(
-            digest=code, kind=self.options.code or "own", tree=tree.to_json(), source=tree.source_json()
-        )
+        return CodeRecord(digest=code, kind=self.options.code or "own", tree=tree.to_json(), source=tree.source_json())
 
     def told(self, cache: BaseCache, code: Digest | None) -> None:
         """Note that a cache has a code tree."""

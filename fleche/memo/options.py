@@ -160,9 +160,9 @@ def _duration(option: str, value: Seconds | None) -> float | None:
     if value is None:
         return None
     length = seconds(value)
-    if length < 0:
-        raise ValueError(f"{option}={value!r}: a duration cannot be negative")
-    return length
+    if not length >= 0:
+        raise ValueError(f"{option}={value!r}: give a duration of zero seconds or more")
+    return None if length == float("inf") else length
 
 
 def _limit(size: Size) -> int | None:

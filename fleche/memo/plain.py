@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from fleche.caches import BaseCache
+from fleche.call import FunctionProfile
 from fleche.memo.active import Mode
 from fleche.memo.flight import MISSING
-from fleche.memo.futures import file_later, is_future, revived
+from fleche.memo.futures import Pending, is_future, revived
 from fleche.memo.memo import Memo, Sealed
+from fleche.memo.options import Options
 
 __all__ = ["PlainMemo"]
 
 
 class PlainMemo(Memo):
     """The memory of a plain function: look, else wait or compute, and file."""
+
+    def __init__(self, function: Callable[..., Any], options: Options, profile: FunctionProfile) -> None:
+        super().__init__(function, options, profile)
+        self._pending = Pending()
 
     def recall(self, mode: Mode, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Return what a call returned before, or run the body and remember."""
@@ -40,6 +47,11 @@ class PlainMemo(Memo):
     def _compute(
         self, cache: BaseCache, sealed: Sealed, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, refresh: bool
     ) -> Any:
+        place = (id(cache), sealed.key)
+        again = partial(self._compute, cache, sealed, args, kwargs, refresh=refresh)
+        follower = self._pending.follow(place, partial(self.look, cache, sealed), again)
+        if follower is not None:
+            return follower
         settled = self.contest(cache, sealed, refresh=refresh).settle()
         if settled.found is not MISSING:
             self.hit(sealed)
@@ -60,7 +72,7 @@ class PlainMemo(Memo):
                 run.abandon()
                 raise
             if is_future(result):
-                return file_later(run, result, holding.pop_all())
+                return self._pending.file_later(place, run, result, holding.pop_all())
             run.commit(result)
             return result
 

@@ -28,7 +28,11 @@ def double(x: int) -> int:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A store with one call."""
-    root = tmp_path / "a store"
+    return filled(tmp_path)
+
+
+def filled(directory: Path) -> Path:
+    root = directory / "a store"
     with fleche.cache(str(root)):
         cached(double)(1)
         fleche.cache().close()
@@ -121,17 +125,10 @@ print(f(1), f(5), f(1), f._memo.statistics.hits)
 """
 
 
-def opened_up(path: Path) -> None:
-    """Let others pass through the directories above a test's own."""
-    while path != Path("/tmp"):
-        path.chmod(path.stat().st_mode | 0o055)
-        path = path.parent
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
-def test_a_store_without_permission(root: Path) -> None:
+def test_a_store_without_permission(public: Path) -> None:
     """Somebody else may not look in: the call returns, with one warning."""
-    opened_up(root.parent)
+    root = filled(public)
     root.chmod(0o700)
     done = run(root, AS_NOBODY)
     assert done.stdout == "2 10 2 1\n", done.stderr
@@ -140,10 +137,10 @@ def test_a_store_without_permission(root: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
-def test_a_store_that_can_only_be_read(root: Path) -> None:
+def test_a_store_that_can_only_be_read(public: Path) -> None:
     """Hits are hits; what cannot be written is said once."""
+    root = filled(public)
     run(root, AS_NOBODY.replace("os.set", "os.get").replace("(65534)", "()"))
-    opened_up(root.parent)
     for path in (root, *root.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
     done = run(root, AS_NOBODY.replace("f(5)", "f(7)"))

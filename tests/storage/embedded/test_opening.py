@@ -114,11 +114,9 @@ def test_a_file_in_its_place(root):
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to become somebody else")
 @pytest.mark.parametrize("readable", [False, True])
-def test_a_store_of_somebody_else(tmp_path, make_call, file, readable):
+def test_a_store_of_somebody_else(public, make_call, file, readable):
     """Without permission there is one clear error; with permission to read, what is there is found."""
-    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
-        parent.chmod(0o755)
-    root = tmp_path / "store"
+    root = public / "store"
     store = EmbeddedStore(root)
     file(store, 1, "x")
     store.close()
