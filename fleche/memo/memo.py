@@ -20,7 +20,7 @@ from fleche.call import ABSENT, Call, DigestedCall, FunctionProfile, Handle, Met
 from fleche.call.key import call_prefix, lookup_key
 from fleche.call.scalars import kind_of, scalar_fits
 from fleche.clock import SYSTEM, to_micros
-from fleche.digest import Digest
+from fleche.digest import Digest, digest
 from fleche.digest.algorithm import chosen
 from fleche.digest.code import CodeTree, CodeWatch, always_fingerprinted, function_identity
 from fleche.digest.walk import examine
@@ -42,6 +42,7 @@ from fleche.memo.options import Options
 from fleche.memo.references import ReferredTypes, resolved, unresolvable
 from fleche.memo.statistics import Statistics
 from fleche.storage.base import CodeRecord, Hit
+from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease
 
 __all__ = ["Memo", "Sealed"]
@@ -430,10 +431,10 @@ class Run:
         sealed = self._sealed
         values = {name: value for name, value in sealed.arguments.items() if name not in sealed.refers}
         self._prepared = self._cache.prepare(memo.record(sealed), filing, values=values)
-        for kind in memo.kinds():
+        for kind in reversed(memo.kinds()):  # the first is nearest to the body: the runtime is not that of other kinds
             pre = self._gather(kind, "pre", kind.pre, self._call)
             if pre is not None:
-                self._kinds.append((kind, dict(pre)))
+                self._kinds.insert(0, (kind, dict(pre)))
 
     @contextmanager
     def inside(self) -> Iterator[None]:
@@ -451,9 +452,19 @@ class Run:
 
     def fail(self, error: Exception) -> None:
         """File a failed call: type, message and traceback, and the exception itself where the function keeps it."""
-        kept: Any = error if isinstance(error, self._memo.options.errors) else ABSENT
+        kept: Any = error if isinstance(error, self._memo.options.errors) and self._can_keep(error) else ABSENT
         told = {"error": _told(error)}
         self._file(kept, Outcome.ERROR, told, ABSENT)
+
+    def _can_keep(self, error: Exception) -> bool:
+        """Whether an exception can be stored; if not, that it was raised is recorded all the same."""
+        try:
+            digest(error, name="exception")
+            Envelope.pack(error)
+        except Exception as reason:  # whatever pickling raises
+            log.warning("%s: an exception cannot be kept, so the call will run again: %s", self._memo.label, reason)
+            return False
+        return True
 
     def file(self, value: Any, outcome: Outcome, metadata: Mapping[str, Mapping[str, Any]]) -> None:
         """File a value with an outcome and more metadata."""

@@ -248,6 +248,26 @@ def test_errors_that_are_asked_for_are_results(cache: Cache) -> None:
         f.ref(1)
 
 
+def test_an_exception_that_cannot_be_kept_is_recorded(cache: Cache, caplog: pytest.LogCaptureFixture) -> None:
+    """It is raised, runs again the next time, and can be found by its type and message."""
+
+    class Locked(ValueError):
+        def __init__(self, text: str) -> None:
+            super().__init__(text)
+            self.lock = threading.Lock()
+
+    @cached(errors=ValueError)
+    def f() -> None:
+        raise Locked("shut")
+
+    for _ in range(2):
+        with pytest.raises(Locked):
+            f()
+    assert f.info().misses == 2
+    assert f.calls.failed().only().metadata["error"]["message"] == "shut"
+    assert "is a _thread.lock" in caplog.text
+
+
 def test_errors_expire_by_their_own_time(cache: Cache) -> None:
     """errors_ttl=0 keeps the exception findable, and runs again."""
     ran: list[int] = []
@@ -532,6 +552,32 @@ def test_metadata_is_gathered(cache: Cache) -> None:
     assert f.query(metadata={"tags": {"phase": "train"}}).count() == 1
     assert f.query(metadata={"tags": {"phase": "test"}}).empty()
     assert f.query(metadata={"tags": {}}).count() == 1
+
+
+def test_the_first_kind_of_metadata_is_nearest_to_the_body(cache: Cache) -> None:
+    """What other kinds take is not part of the runtime, which is the first."""
+    events: list[str] = []
+
+    class Outer(fleche.call.MetaData):
+        name = "outer"
+
+        def pre(self, call: Any) -> dict[str, Any]:
+            events.append(f"pre {self.name}")
+            return {}
+
+        def post(self, pre: dict[str, Any], call: Any) -> dict[str, Any]:
+            events.append(f"post {self.name}")
+            return {}
+
+    class Inner(Outer):
+        name = "inner"
+
+    @cached(meta=(Inner(), Outer()))
+    def f() -> None:
+        events.append("body")
+
+    f()
+    assert events == ["pre outer", "pre inner", "body", "post inner", "post outer"]
 
 
 def test_nested_calls_know_their_parent(cache: Cache) -> None:

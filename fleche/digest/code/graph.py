@@ -77,7 +77,7 @@ class CodeTree:
         kind: ``function``, ``class``, ``constant``, ``state``, ``opaque``, ``module``, ``builtin``, ``unbound``, …
         digest: Of the root: the fingerprint. Of any other node: of its own content, without what it reaches.
         how: ``source``, ``bytecode``, ``by value``, ``by binding`` (a large mutable value, digested when it was bound),
-            ``by name`` (its content does not count), or ``by type``.
+            ``by name`` (its content does not count), ``by version``, or ``by type``.
         children: What it reaches, by label, such as ``global helper`` or ``closure n``. What was shown before has none.
         source: By name, the literal source texts of the nodes whose source was used; at the root only.
     """
