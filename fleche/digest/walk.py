@@ -180,9 +180,7 @@ class Walk:
         literal: Whether a `Digest` is a value, and not what it stands for.
     """
 
-    def __init__(
-        self, registry: Registry, algorithm: Algorithm, name: str = "value", *, literal: bool = False
-    ) -> None:
+    def __init__(self, registry: Registry, algorithm: Algorithm, name: str = "value", *, literal: bool = False) -> None:
         self._handler = registry.literal if literal else registry.handler
         self._algorithm = algorithm
         self._name = name

@@ -16,7 +16,7 @@ from fleche.errors import UnknownDigestError
 from fleche.memo.active import Mode, active_mode, mode
 from fleche.memo.bound import BoundCall
 from fleche.memo.flight import MISSING
-from fleche.memo.futures import file_later, is_future, revived
+from fleche.memo.futures import Pending, is_future, revived
 from fleche.memo.memo import Memo, Sealed
 from fleche.memo.options import Options
 from fleche.query import QueryIterator
@@ -96,6 +96,7 @@ class CachedFunction(Generic[P, R]):
             if hasattr(function, name):
                 setattr(self, name, getattr(function, name))
         self._memo = Memo(function, options)
+        self._pending = Pending()
         self._receiver: tuple[Any, ...] = ()
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -134,6 +135,11 @@ class CachedFunction(Generic[P, R]):
         self, cache: BaseCache, sealed: Sealed, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, refresh: bool
     ) -> Any:
         memo = self._memo
+        place = (id(cache), sealed.key)
+        again = functools.partial(self._compute, cache, sealed, args, kwargs, refresh=refresh)
+        follower = self._pending.follow(place, functools.partial(memo.look, cache, sealed), again)
+        if follower is not None:
+            return follower
         settled = memo.contest(cache, sealed, refresh=refresh).settle()
         if settled.found is not MISSING:
             memo.hit(sealed)
@@ -154,7 +160,7 @@ class CachedFunction(Generic[P, R]):
                 run.abandon()
                 raise
             if is_future(result):
-                return file_later(run, result, holding.pop_all())
+                return self._pending.file_later(place, run, result, holding.pop_all())
             run.commit(result)
             return result
 

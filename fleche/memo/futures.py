@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from fleche.caches import Returned
+from fleche.digest import Digest
 from fleche.memo.memo import Run
 
-__all__ = ["file_later", "is_future", "revived"]
+__all__ = ["Pending", "is_future", "revived"]
 
 
 def is_future(value: Any) -> bool:
@@ -35,20 +38,88 @@ def revived(value: Any) -> Any:
     return future
 
 
-def file_later(run: Run, future: Any, holding: ExitStack) -> Any:
-    """File the result of a future when it resolves, holding the lease till then, and return the future."""
-    future.add_done_callback(_Filing(run, holding))
-    return future
+class Pending:
+    """The futures of one function that have not resolved yet: who asks for the same call meanwhile follows them.
+
+    Waiting would be a deadlock where the thread or event loop that waits is the one that resolves the future.
+    Thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._futures: dict[tuple[int, Digest], Any] = {}
+
+    def file_later(self, key: tuple[int, Digest], run: Run, future: Any, holding: ExitStack) -> Any:
+        """File the result of a future when it resolves, holding the lease till then, and return the future."""
+        self._futures[key] = future
+        future.add_done_callback(_Filing(run, holding, partial(self._futures.pop, key, None)))
+        return future
+
+    def follow(self, key: tuple[int, Digest], find: Callable[[], Any], again: Callable[[], Any]) -> Any:
+        """Return a future of a call's own that resolves as the pending one does, or None where there is none.
+
+        Args:
+            key: The cache's identity and the key of the call.
+            find: Looks the stored result up, so that two callers never share it.
+            again: Makes the call anew: one caller's cancelling is not the other's.
+        """
+        leader = self._futures.get(key)
+        if leader is None:
+            return None
+        mine = _twin(leader)
+        if mine is not None:
+            leader.add_done_callback(_Follower(mine, find, again))
+        return mine
+
+
+def _twin(leader: Any) -> Any:
+    """Return a fresh future of the same kind, or None where it could not be awaited here."""
+    if type(leader).__module__.startswith("concurrent.futures"):
+        return type(leader)()
+    from asyncio import _get_running_loop
+
+    get_loop = getattr(leader, "get_loop", None)
+    loop: Any = None if get_loop is None else get_loop()
+    return loop.create_future() if loop is not None and loop is _get_running_loop() else None
+
+
+class _Follower:
+    """What is done when the future that is followed resolves."""
+
+    def __init__(self, mine: Any, find: Callable[[], Any], again: Callable[[], Any]) -> None:
+        self._mine = mine
+        self._find = find
+        self._again = again
+
+    def __call__(self, leader: Any) -> None:
+        if self._mine.done():
+            return
+        try:
+            if leader.cancelled():
+                self._again().add_done_callback(self)
+                return
+            value = leader.result()
+            found = self._find()
+        except BaseException as error:  # noqa: BLE001 - it is the caller's
+            self._resolve("set_exception", error)
+        else:
+            self._resolve("set_result", found.value if isinstance(found, Returned) else value)
+
+    def _resolve(self, how: str, what: Any) -> None:
+        start = getattr(self._mine, "set_running_or_notify_cancel", None)
+        if start is None or start():
+            getattr(self._mine, how)(what)
 
 
 class _Filing:
     """What is done when the future is."""
 
-    def __init__(self, run: Run, holding: ExitStack) -> None:
+    def __init__(self, run: Run, holding: ExitStack, forget: Callable[[], Any]) -> None:
         self._run = run
         self._holding = holding
+        self._forget = forget
 
     def __call__(self, future: Any) -> None:
+        self._forget()
         with self._holding:
             error = None if future.cancelled() else future.exception()
             if future.cancelled() or not isinstance(error, Exception | None):

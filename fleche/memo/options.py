@@ -141,9 +141,9 @@ def _duration(option: str, value: Seconds | None) -> float | None:
     if value is None:
         return None
     length = seconds(value)
-    if length < 0:
-        raise ValueError(f"{option}={value!r}: a duration cannot be negative")
-    return length
+    if not length >= 0:
+        raise ValueError(f"{option}={value!r}: a duration is a number of seconds that is not negative")
+    return None if length == float("inf") else length
 
 
 def _limit(size: Size) -> int | None:

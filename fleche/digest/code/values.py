@@ -40,7 +40,16 @@ SMALL = 4096  # bytes: a mutable value up to this is digested again at each call
 DEPTH = 4  # how deep tables are searched for functions
 COUNT = 4096  # how many items of a table are searched
 
-CODE = (types.FunctionType, types.MethodType, types.ModuleType, type, functools.partial, staticmethod, classmethod, property)
+CODE = (
+    types.FunctionType,
+    types.MethodType,
+    types.ModuleType,
+    type,
+    functools.partial,
+    staticmethod,
+    classmethod,
+    property,
+)
 _IMMUTABLE = frozenset(
     {
         *(type(None), bool, int, float, complex, str, bytes, type(...), type(NotImplemented), range),
