@@ -46,9 +46,9 @@ class AsyncCachedFunction(CachedFunction[P, Coroutine[Any, Any, R]]):
             if mode is Mode.FROZEN:
                 raise memo.refuse_miss(None)
             memo.statistics.uncached += 1
-            args, kwargs = memo.loaded(memo.cache(), None, args, kwargs)
+            args, kwargs = memo.loaded(memo.usable_cache(), None, args, kwargs)
             return await memo.function(*args, **kwargs)
-        cache = memo.cache()
+        cache = memo.usable_cache()
         if mode is not Mode.REFRESH:
             found = await self._look(cache, sealed)
             if found is not MISSING:

@@ -115,9 +115,9 @@ class CachedFunction(Generic[P, R]):
             if mode is Mode.FROZEN:
                 raise memo.refuse_miss(None)
             memo.statistics.uncached += 1
-            args, kwargs = memo.loaded(memo.cache(), None, args, kwargs)
+            args, kwargs = memo.loaded(memo.usable_cache(), None, args, kwargs)
             return memo.function(*args, **kwargs)
-        cache = memo.cache()
+        cache = memo.usable_cache()
         if mode is not Mode.REFRESH:
             found = memo.look(cache, sealed)
             if found is not MISSING:

@@ -35,7 +35,7 @@ class CachedGenerator(CachedFunction[P, Iterator[T]]):
     def _recall(self, mode: Mode, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         memo = self._memo
         sealed = memo.try_seal(args, kwargs)
-        cache = memo.cache()
+        cache = memo.usable_cache()
         if sealed is not None and mode is not Mode.REFRESH:
             found = memo.look(cache, sealed)
             if isinstance(found, Recorded):

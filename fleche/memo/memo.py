@@ -23,7 +23,7 @@ from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
 from fleche.digest.walk import examine
 from fleche.digest.code import CodeTree, CodeWatch, always_fingerprinted, function_identity
-from fleche.errors import DamagedError, DamagedWarning, FlecheWarning, Indigestible, MissError
+from fleche.errors import DamagedError, DamagedWarning, FlecheWarning, Indigestible, MissError, StoreError
 from fleche.memo.active import active_cache, active_meta, defaults
 from fleche.memo.degrade import Complaints
 from fleche.memo.flight import HELD, MISSING, Contest
@@ -93,6 +93,19 @@ class Memo:
         if chosen is None:
             return active_cache()
         return defaults.named(chosen) if isinstance(chosen, str) else chosen
+
+    def usable_cache(self) -> BaseCache:
+        """Return the cache for a call: one that keeps nothing, and a warning, where the store cannot be opened.
+
+        Raises:
+            ConfigError: What was asked for is no cache.
+            StoreError: The store cannot be opened, and the function is strict.
+        """
+        try:
+            return self.cache()
+        except StoreError as error:
+            self.complaints.make(_reason("open store", error), f"runs uncached: {error}", error)
+            return defaults.named("void")
 
     # -- sealing -----------------------------------------------------------------------------------------------
 
@@ -220,7 +233,7 @@ class Memo:
         """Return the error of frozen mode."""
         known = "it cannot be keyed" if sealed is None else f"call {sealed.key[:12]} was never computed, or is gone"
         return MissError(
-            f"{self.label}: {known} in {self.cache()}; mode 'frozen' computes nothing (mode 'on' would)",
+            f"{self.label}: {known} in {self.usable_cache()}; mode 'frozen' computes nothing (mode 'on' would)",
             key="" if sealed is None else str(sealed.key),
             why=known,
         )
