@@ -77,9 +77,9 @@ def _twin(leader: Any) -> Any:
         return type(leader)()
     from asyncio import _get_running_loop
 
+    running = _get_running_loop()
     get_loop = getattr(leader, "get_loop", None)
-    loop: Any = None if get_loop is None else get_loop()
-    return loop.create_future() if loop is not None and loop is _get_running_loop() else None
+    return running.create_future() if running is not None and get_loop is not None and get_loop() is running else None
 
 
 class _Follower:
