@@ -9,7 +9,8 @@ from typing import Any
 from fleche.caches import BaseCache
 from fleche.memo.active import Mode
 from fleche.memo.flight import MISSING
-from fleche.memo.memo import Memo, Run, Sealed
+from fleche.memo.memo import Memo, Sealed
+from fleche.memo.run import Run
 
 __all__ = ["AsyncMemo"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fleche.errors import FlecheWarning, UncachedWarning
 
-__all__ = ["Complaints"]
+__all__ = ["Complaints", "reason"]
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -56,6 +56,11 @@ class Complaints:
         warning.__cause__ = error
         warning.result = result  # type: ignore[attr-defined]
         warnings.warn(warning, stacklevel=_outside())
+
+
+def reason(step: str, error: BaseException) -> str:
+    """Return the reason under which an error of one step is complained of once."""
+    return f"{step} {type(error).__qualname__}"
 
 
 def _outside() -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from fleche.caches import Returned
 from fleche.digest import Digest
-from fleche.memo.memo import Run
+from fleche.memo.run import Run
 
 __all__ = ["Pending", "is_future", "revived"]
 

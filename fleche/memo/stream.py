@@ -11,7 +11,8 @@ from fleche.call import Outcome
 from fleche.errors import DamagedWarning
 from fleche.memo.active import Mode
 from fleche.memo.flight import MISSING
-from fleche.memo.memo import Memo, Run, Sealed
+from fleche.memo.memo import Memo, Sealed
+from fleche.memo.run import Run
 
 __all__ = ["AsyncStreamMemo", "StreamMemo"]
 

@@ -1,0 +1,159 @@
+"""`Run`: one execution of a body, its metadata, and the filing of what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from fleche.caches import BaseCache, Filing
+from fleche.call import ABSENT, Call, Handle, MetaData, Outcome, PreparedCall
+from fleche.digest import digest
+from fleche.errors import FlecheWarning
+from fleche.memo.degrade import reason
+from fleche.memo.flight import HELD
+from fleche.memo.isolation import isolated
+from fleche.storage.envelope import Envelope
+from fleche.storage.leases import Lease
+
+if TYPE_CHECKING:
+    from fleche.memo.memo import Memo, Sealed
+
+__all__ = ["Run"]
+
+log = logging.getLogger("fleche")
+
+
+class Run:
+    """One execution of a body: its metadata, and the filing of its outcome."""
+
+    def __init__(self, memo: Memo, cache: BaseCache, sealed: Sealed, call: Call) -> None:
+        self._memo = memo
+        self._cache = cache
+        self._sealed = sealed
+        self._call = call
+        self._kinds: list[tuple[MetaData, dict[str, Any]]] = []
+        self._prepared: PreparedCall | None = None
+
+    def prepare(self, lease: Lease | None) -> None:
+        """Seal the call and gather the metadata that comes before the body."""
+        memo, options = self._memo, self._memo.options
+        ttl = options.ttl
+        held = HELD.get()
+        inputs = (value.origin for value in self._sealed.arguments.values() if isinstance(value, Handle))
+        filing = Filing(
+            lease=lease,
+            code=memo.code_record(self._cache, self._sealed),
+            expires=None if ttl is None else partial(_after, ttl),
+            parent=held[-1] if held else None,
+            inputs=tuple(dict.fromkeys(key for key in inputs if key is not None)),
+            store_arguments=options.store_arguments,
+        )
+        # The digest of what refers to a value is that of the value, which is not what there is to store.
+        sealed = self._sealed
+        values = {name: value for name, value in sealed.arguments.items() if name not in sealed.refers}
+        self._prepared = self._cache.prepare(memo.record(sealed), filing, values=values)
+        for kind in reversed(memo.kinds()):  # the first is nearest to the body: the runtime is not that of other kinds
+            pre = self._gather(kind, "pre", kind.pre, self._call)
+            if pre is not None:
+                self._kinds.insert(0, (kind, dict(pre)))
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Run a body as the one that computes this key: nested calls know their parent."""
+        token = HELD.set((*HELD.get(), self._sealed.key))
+        try:
+            with isolated() if self._memo.options.isolate else _NOTHING:
+                yield
+        finally:
+            HELD.reset(token)
+
+    def commit(self, result: Any) -> None:
+        """File a result; a failure is a warning that carries it."""
+        self._file(result, Outcome.RESULT, {}, result)
+
+    def fail(self, error: Exception) -> None:
+        """File a failed call: type, message and traceback, and the exception itself where the function keeps it."""
+        kept: Any = error if isinstance(error, self._memo.options.errors) and self._can_keep(error) else ABSENT
+        told = {"error": _told(error)}
+        self._file(kept, Outcome.ERROR, told, ABSENT)
+
+    def _can_keep(self, error: Exception) -> bool:
+        """Whether an exception can be stored; if not, that it was raised is recorded all the same."""
+        try:
+            digest(error, name="exception")
+            Envelope.pack(error)
+        except Exception as refusal:  # whatever pickling raises
+            log.warning("%s: an exception cannot be kept, so the call will run again: %s", self._memo.label, refusal)
+            return False
+        return True
+
+    def file(self, value: Any, outcome: Outcome, metadata: Mapping[str, Mapping[str, Any]]) -> None:
+        """File a value with an outcome and more metadata."""
+        self._file(value, outcome, metadata, value)
+
+    def abandon(self) -> None:
+        """File nothing."""
+        if self._prepared is not None:
+            self._prepared.abandon()
+
+    def _file(self, value: Any, outcome: Outcome, metadata: Mapping[str, Mapping[str, Any]], result: Any) -> None:
+        memo, prepared = self._memo, self._prepared
+        assert prepared is not None
+        call = self._call if result is ABSENT else self._call.returned(result)
+        gathered = dict(metadata)
+        for kind, pre in self._kinds:
+            post = self._gather(kind, "post", kind.post, pre, call)
+            if post:
+                gathered[kind.name] = {**gathered.get(kind.name, {}), **post}
+        try:
+            prepared.commit(value, gathered, outcome=outcome)
+        except Exception as error:
+            if outcome is Outcome.ERROR:
+                log.warning("%s: the failed call was not recorded: %s", memo.label, error)
+                return
+            memo.complaints.make(
+                reason("save", error), f"returned, and its result was not stored: {error}", error, result=value
+            )
+        else:
+            memo.told(self._cache, self._sealed.code)
+
+    def _gather(self, kind: MetaData, step: str, function: Callable[..., Any], *args: Any) -> dict[str, Any] | None:
+        try:
+            return function(*args) or {}
+        except Exception as error:
+            self._memo.complaints.make(
+                f"metadata {kind.name} {step}",
+                f"its metadata {kind.name!r} was not noted: {error!r}",
+                kind=FlecheWarning,
+            )
+            return None
+
+
+class _Nothing:
+    """A context manager that does nothing; one object serves all."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+_NOTHING = _Nothing()
+
+
+def _after(ttl: float, at: datetime) -> datetime:
+    return at + timedelta(seconds=ttl)
+
+
+def _told(error: Exception) -> dict[str, str]:
+    import traceback
+
+    text = "".join(traceback.format_exception(error, limit=-50))
+    return {
+        "type": f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins."),
+        "message": str(error),
+        "traceback": text[-20_000:],
+    }
