@@ -133,7 +133,7 @@ class Cache(BaseCache):
 
     def keep(self, value: Any) -> tuple[Digest, str]:
         """Store a value by itself and return its digest and form."""
-        key = stored_digest(value)
+        key = stored_digest(value, name="the item")
         envelope = Envelope.pack(value)
         if isinstance(self.values, EnvelopeStorage):
             self.values.put_envelope(key, envelope)
@@ -199,7 +199,7 @@ class _Filer:
         metadata = merged(record.metadata, metadata)
         result = form = None
         if value is not ABSENT:
-            result = stored_digest(value, name="result")
+            result = stored_digest(value, name="the result")
             envelope = Envelope.pack(value)
             form = envelope.form
             self._values[result] = envelope

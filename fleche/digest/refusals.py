@@ -37,11 +37,14 @@ def indigestible(path: str, cls: type, refusal: Refusal) -> Indigestible:
     root = path.partition(".")[0].partition("[")[0]
     where = f"{path} is a {name}, which has no digest: it {refusal.reason}."
     instead = f" {refusal.advice}." if refusal.advice else ""
-    ways = (
-        f' Leave it out with ignore=("{root}",), put something smaller in its place with'
-        f' key={{"{root}": lambda {root}: ...}}, or say what identifies a {cls.__name__} with'
-        f" fleche.digest.register_digest({cls.__name__}, function) or a method __digest__."
-    )
+    known = f"say what identifies a {cls.__name__} with fleche.digest.register_digest({cls.__name__}, function)"
+    if root.isidentifier():
+        ways = (
+            f' Leave it out with ignore=("{root}",), put something smaller in its place with'
+            f' key={{"{root}": lambda {root}: ...}}, or {known} or a method __digest__.'
+        )
+    else:  # "the result": there is no argument to leave out
+        ways = f" Return its content as plain values, or {known} or a method __digest__."
     return Indigestible(where + instead + ways, path=path, type_name=name, reason=refusal.reason)
 
 
