@@ -9,7 +9,7 @@ from typing import Any
 
 from fleche.caches.base import BaseCache, Filing
 from fleche.caches.pair import PairStore
-from fleche.caches.results import shown
+from fleche.caches.results import code_brought, shown
 from fleche.call import ABSENT, Call, DigestedCall, LazyCall, Metadata, Outcome, PreparedCall, QueryCall
 from fleche.call.metadata import merged
 from fleche.clock import SYSTEM, Clock, from_micros
@@ -133,7 +133,7 @@ class Cache(BaseCache):
 
     def keep(self, value: Any) -> tuple[Digest, str]:
         """Store a value by itself and return its digest and form."""
-        key = stored_digest(value, name="the item")
+        key, _ = stored_digest(value, name="the item")
         envelope = Envelope.pack(value)
         if isinstance(self.values, EnvelopeStorage):
             self.values.put_envelope(key, envelope)
@@ -199,7 +199,8 @@ class _Filer:
         metadata = merged(record.metadata, metadata)
         result = form = None
         if value is not ABSENT:
-            result = stored_digest(value, name="the result")
+            result, types = stored_digest(value, name="the result")
+            metadata = merged(metadata, code_brought(types))
             envelope = Envelope.pack(value)
             form = envelope.form
             self._values[result] = envelope

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from fleche.call import CallSource
+from fleche.call import CallSource, Metadata
+from fleche.call.lazy import BRINGS
 from fleche.digest import Digest
 
-__all__ = ["Recorded", "Returned", "shown"]
+__all__ = ["Recorded", "Returned", "code_brought", "shown"]
+
+_PLAIN = sys.stdlib_module_names | {"numpy", "pandas"}  # packages whose objects bring no code of a project
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,17 @@ class Returned:
 
     value: Any
     loop: bool
+
+
+def code_brought(types: Iterable[type]) -> Metadata:
+    """Return what a record notes of the types in its result: those whose methods may be code of a project.
+
+    Nothing is noted of plain values, so that a handle on them need not be looked into (`Handle.plain`).
+    """
+    names = {
+        f"{kind.__module__}.{kind.__qualname__}" for kind in types if kind.__module__.partition(".")[0] not in _PLAIN
+    }
+    return {BRINGS: {"types": sorted(names)}} if names else {}
 
 
 def shown(value: Any, source: CallSource) -> Any:

@@ -10,7 +10,10 @@ from fleche.call.records import DigestedCall, Metadata, Outcome, Version
 from fleche.digest import Digest
 from fleche.errors import ValueNotStored
 
-__all__ = ["CallSource", "Handle", "LazyArguments", "LazyCall"]
+__all__ = ["BRINGS", "CallSource", "Handle", "LazyArguments", "LazyCall"]
+
+BRINGS = "brings"
+"""The namespace under which a record names the types in its result that may bring code of a project."""
 
 
 class CallSource(Protocol):
@@ -32,12 +35,14 @@ class Handle(Digest):
     _source: CallSource
     origin: Digest | None
     """The key of the call whose result this is, where that is known."""
+    plain: bool
+    """Whether the value is known to hold no object of a class that could bring code of a project."""
 
     @classmethod
-    def of(cls, text: Digest, source: CallSource, origin: Digest | None = None) -> Handle:
+    def of(cls, text: Digest, source: CallSource, origin: Digest | None = None, *, plain: bool = False) -> Handle:
         """Return a handle on a value of a store."""
         handle = str.__new__(cls, text)
-        handle.__dict__.update(_source=source, origin=origin)
+        handle.__dict__.update(_source=source, origin=origin, plain=plain)
         return handle
 
     def load(self) -> Any:
@@ -49,7 +54,11 @@ class Handle(Digest):
         return self._source.load_value(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Handle.of, (Digest(self), self._source, self.origin)
+        return _handle, (Digest(self), self._source, self.origin, self.plain)
+
+
+def _handle(text: Digest, source: CallSource, origin: Digest | None, plain: bool) -> Handle:
+    return Handle.of(text, source, origin, plain=plain)
 
 
 class LazyArguments(Mapping[str, Any]):
@@ -162,7 +171,7 @@ class LazyCall:
         """
         if self.record.result is None:
             raise ValueNotStored(f"call {self.key[:12]} has no result: its outcome is {self.outcome}", digest="")
-        return Handle.of(self.record.result, self._source, self.key)
+        return Handle.of(self.record.result, self._source, self.key, plain=BRINGS not in self.record.metadata)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LazyCall) and other.record == self.record

@@ -70,8 +70,8 @@ def examine(value: Any, *, name: str = "value") -> tuple[Digest, bool, AbstractS
     return Digest.from_bytes(raw), walk.refers, walk.types
 
 
-def stored_digest(value: Any, *, name: str = "value") -> Digest:
-    """Return the digest under which a value is stored: its own, unless a `Digest` is in it.
+def stored_digest(value: Any, *, name: str = "value") -> tuple[Digest, AbstractSet[type]]:
+    """Return the digest under which a value is stored, and the types in it: its own digest, unless a `Digest` is in it.
 
     There a `Digest` counts as itself. Under the value's own digest it would be taken for a value that has in these
     places what the digests stand for.
@@ -79,8 +79,10 @@ def stored_digest(value: Any, *, name: str = "value") -> Digest:
     Raises:
         Indigestible: Something in the value has no digest; the error names the path to it.
     """
-    known, refers, _ = examine(value, name=name)
-    return Digest.from_bytes(Walk(DEFAULT, chosen(), name, literal=True).digest(value)) if refers else known
+    known, refers, types = examine(value, name=name)
+    if refers:
+        known = Digest.from_bytes(Walk(DEFAULT, chosen(), name, literal=True).digest(value))
+    return known, types
 
 
 def register_digest(kind: type | str, function: Callable[[Any], Any], *, subclasses: bool = False) -> None:

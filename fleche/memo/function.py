@@ -216,7 +216,8 @@ class CachedFunction(Generic[P, R]):
     def ref(self, /, *args: P.args, **kwargs: P.kwargs) -> Handle:
         """Return a handle on the result of a call, computed if need be; a stored result is not loaded.
 
-        A handle given to a cached function stands for its value, which is not digested again for the key.
+        A handle given to a cached function stands for its value, which is not digested again for the key; it is not
+        even loaded, unless it holds objects of classes whose code may count.
 
         Raises:
             ValueNotStored: The call ran, and its result could not be stored.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from fleche.call import Handle
 from fleche.digest import Digest
 from fleche.digest.walk import examine
 
@@ -17,7 +18,8 @@ _BULK = frozenset({"numpy", "pandas", "polars", "pyarrow", "torch", "scipy"})  #
 class ReferredTypes:
     """The types in the values that digests stand for, so that a digest brings the code that its value would.
 
-    A value is looked into once per digest; arrays and tables that hold no objects are not read for it.
+    A handle of `CachedFunction.ref` knows whether there are any. Behind any other digest the value is looked into, once
+    per digest; arrays and tables that hold no objects are not read for it.
     """
 
     LIMIT = 4096
@@ -32,6 +34,8 @@ class ReferredTypes:
         """
         types: set[type] = set()
         for key in _digests_in(value):
+            if isinstance(key, Handle) and key.plain:
+                continue
             known = self._known.get(key)
             if known is None:
                 if len(self._known) >= self.LIMIT:

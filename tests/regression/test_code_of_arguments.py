@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import fleche
 from fleche.caches import Cache
 from fleche.call import Call
 from fleche.digest import Digest
@@ -149,3 +151,32 @@ def test_a_handle_brings_the_code_that_its_value_would(
     monkeypatch.setattr(package.Base, "size", property(lambda self: 9))
     monkeypatch.setattr(package.Point, "norm", lambda self: -4)
     assert (package.size(handle), package.norm([inner])) == (9, -4)
+
+
+def test_a_handle_on_a_plain_value_is_keyed_without_loading_it(
+    cache: Cache, package: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record says whether its result holds objects of a project, so that most handles cost a key nothing."""
+
+    @fleche.cached
+    def plain(n: int) -> dict[str, Any]:
+        return {"n": [n], "path": Path("x")}
+
+    @fleche.cached
+    def objects(n: int) -> list[Any]:
+        return [package.Point(n)]
+
+    @fleche.cached
+    def use(x: Any) -> int:
+        return 1
+
+    handles = [plain.ref(1), objects.ref(1), pickle.loads(pickle.dumps(Digest(plain.ref(2))))]
+    assert [getattr(handle, "plain", None) for handle in handles] == [True, False, None]
+    loaded: list[str] = []
+    load = type(cache).load_value
+    monkeypatch.setattr(type(cache), "load_value", lambda self, key, form=None: loaded.append(key) or load(self, key))
+    key = use.key([handles[0], {"a": handles[0]}])
+    assert loaded == []
+    assert use.key([handles[1]]) == use.key([[package.Point(1)]])
+    assert loaded == [handles[1]]
+    assert key == use.key([{"n": [1], "path": Path("x")}, {"a": {"n": [1], "path": Path("x")}}])
