@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -17,6 +17,7 @@ from fleche.cli import output
 from fleche.cli.selection import Selection, parse_age, parse_pair
 from fleche.config import opener
 from fleche.errors import AmbiguousDigestError, ConfigError, FlecheError, UnknownDigestError
+from fleche.version import VERSION
 
 __all__ = ["app"]
 
@@ -24,11 +25,11 @@ NOTHING, USAGE = 1, 2
 
 app = typer.Typer(
     name="fleche",
-    help="Look at remembered calls, and clean up. Prefixes of at least 4 characters stand for whole digests.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON with stable fields instead of tables.")]
@@ -44,13 +45,30 @@ _SORTS: dict[str, Callable[[LazyCall], Any]] = {
 }
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        output.say(f"fleche {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def command(
+    version: Annotated[
+        bool,
+        typer.Option("--version", "-V", help="Print the version and exit.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Look at remembered calls, and clean up. Prefixes of at least 4 characters stand for whole digests."""
+
+
 @app.command()
 def info(store: Store = None, json: Json = False) -> None:
     """Say which store is used and why, and what it holds."""
     with _reported():
         located = opener.locate(store)
-        facts = {"place": located.place, "why": located.why, **opener(store).describe()}
-        output.facts(facts, as_json=json)
+        held = opener(store).describe() if located.made else {"calls": 0, "values": 0, "bytes": 0}
+        why = located.why if located.made else f"{located.why}; there is no store yet, the first cached call makes it"
+        output.facts({"place": located.place, "why": why, **held}, as_json=json)
 
 
 @app.command("ls")
@@ -88,7 +106,7 @@ def list_calls(
             since=None if since is None else parse_age(since),
             outcomes=frozenset(Outcome) if everything else frozenset({Outcome.ERROR if failed else Outcome.RESULT}),
         )
-        calls = sorted(selection.find(opener(store)), key=_SORTS[sort], reverse=not reverse)
+        calls = sorted(selection.find(_opened(store)), key=_SORTS[sort], reverse=not reverse)
         output.calls(calls[: limit or None], total=len(calls), as_json=json)
         if not calls:
             raise typer.Exit(NOTHING)
@@ -105,7 +123,7 @@ def show(
 ) -> None:
     """Show one call or one value."""
     with _reported():
-        cache = opener(store)
+        cache = _opened(store)
         calls, found = cache.resolve(prefix)
         if not calls:
             output.value(found[0], cache.load_value(found[0]) if values else None, loaded=values, as_json=json)
@@ -122,7 +140,7 @@ def forget(
 ) -> None:
     """Remove the records of calls, so that they are computed anew."""
     with _reported():
-        cache = opener(store)
+        cache = _opened(store)
         calls = [_the_call(cache, prefix) for prefix in prefixes]
         output.calls(calls, total=len(calls), as_json=False)
         if not yes and not _agreed(f"Forget {'this call' if len(calls) == 1 else f'these {len(calls)} calls'}?"):
@@ -141,7 +159,10 @@ def path(store: Store = None) -> None:
 
 @app.command()
 def init(directory: Annotated[Path, typer.Argument(help="The project's directory.")] = Path()) -> None:
-    """Keep this project's results beside it: write a fleche.toml that puts the store into .fleche."""
+    """Keep this project's results beside it, in .fleche.
+
+    Writes a fleche.toml that says so; programs that run in or below its directory use it.
+    """
     with _reported():
         target = directory / "fleche.toml"
         try:
@@ -152,6 +173,14 @@ def init(directory: Annotated[Path, typer.Argument(help="The project's directory
         except OSError as error:
             raise ConfigError(f"{target} cannot be written: {error.strerror or error}") from error
         output.say(f"wrote {target}: results of this project now live in {directory / '.fleche'}")
+
+
+def _opened(store: str | None) -> BaseCache:
+    """Return the cache of a store that is there: looking makes none."""
+    located = opener.locate(store)
+    if not located.made:
+        _stop(f"there is no store at {located.place} ({located.why})", NOTHING)
+    return opener(store)
 
 
 def _the_call(cache: BaseCache, prefix: str) -> LazyCall:
@@ -182,7 +211,7 @@ def _reported() -> Iterator[None]:
         _stop(str(error), USAGE)
 
 
-def _stop(message: str, code: int) -> None:
+def _stop(message: str, code: int) -> NoReturn:
     Console(stderr=True, soft_wrap=True).print(
         f"fleche: {' '.join(message.split())}", style=None, markup=False, highlight=False
     )

@@ -7,17 +7,24 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from fleche.call import LazyCall, Outcome, kind_of
+from fleche.call.lazy import labels
 from fleche.display import ago, arguments, duration, short, size, value_preview
-from fleche.errors import FlecheError
+from fleche.errors import FlecheError, ValueNotStored
 
 __all__ = ["call", "calls", "facts", "say", "value"]
 
-_PREVIEW = 400  # characters of a value
+_PREVIEW = 2000  # characters of a value
+_LINE = 1_000_000  # columns of a pipe: nothing is cut there, since nobody can widen it
+_HEADS = {"key": "cyan", "function": "bold", "arguments": "", "result": "dim", "when": "", "took": ""}
+_ARGUMENTS = list(_HEADS).index("arguments")
+_LEAST, _MOST = 12, 80  # columns of the arguments, which take what the others leave
+_GAP = "  "
 
 
 def say(message: str) -> None:
@@ -30,7 +37,9 @@ def facts(facts: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         _json(facts)
         return
-    _console().print(_grid([(name, _shown(name, value)) for name, value in facts.items()]))
+    if facts.get("path") == facts.get("place"):
+        facts = {name: value for name, value in facts.items() if name != "path"}
+    _print(_grid([(name, _shown(name, value)) for name, value in facts.items()]))
 
 
 def calls(calls: Sequence[LazyCall], *, total: int, as_json: bool) -> None:
@@ -42,38 +51,30 @@ def calls(calls: Sequence[LazyCall], *, total: int, as_json: bool) -> None:
     if not calls:
         say("no calls")
         return
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for name, style in (
-        ("key", "cyan"),
-        ("function", "bold"),
-        ("arguments", ""),
-        ("result", "dim"),
-        ("when", ""),
-        ("took", ""),
-    ):
-        table.add_column(
-            name,
-            style=style,
-            no_wrap=name != "arguments",
-            justify="right" if name == "took" else "left",
-            overflow="ellipsis" if name == "arguments" else "fold",
-            max_width=60 if name == "arguments" else None,
-        )
-    now = datetime.now(UTC)
-    for call in calls:
-        ending = short(call.record.result) if call.outcome is Outcome.RESULT else str(call.outcome)
-        table.add_row(
-            short(call.key),
-            Text(call.name),
-            Text(arguments(call.record)),
-            ending,
-            ago(call.at, now),
-            duration(call.walltime),
-        )
     console = _console()
-    console.print(table)
+    rows = [_row(call, datetime.now(UTC)) for call in calls]
+    widths = [max(map(cell_len, cells)) for cells in zip(_HEADS, *rows, strict=True)]
+    rest = sum(widths) - widths[_ARGUMENTS] + len(_GAP) * (len(_HEADS) - 1)
+    room = max(_LEAST, min(_MOST, console.width - rest) if console.is_terminal else _LINE)
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, len(_GAP), 0, 0))
+    for name, style in _HEADS.items():
+        table.add_column(name, style=style, no_wrap=True, justify="right" if name == "took" else "left")
+    for row in rows:
+        row[_ARGUMENTS] = _cut(row[_ARGUMENTS], room)
+        table.add_row(*map(Text, row))
+    _print(table)
     if total > len(calls):
         console.print(f"{len(calls)} of {total:,}; --limit 0 lists all", style="dim", highlight=False)
+
+
+def _row(call: LazyCall, now: datetime) -> list[str]:
+    ending = short(call.record.result) if call.outcome is Outcome.RESULT else str(call.outcome)
+    told = arguments(call.record, _LINE)
+    return [short(call.key), call.name, told, ending, ago(call.at, now), duration(call.walltime)]
+
+
+def _cut(text: str, room: int) -> str:
+    return text if cell_len(text) <= room else f"{set_cell_size(text, room - 1).rstrip()}…"
 
 
 def call(call: LazyCall, *, values: bool, as_json: bool) -> None:
@@ -85,11 +86,7 @@ def call(call: LazyCall, *, values: bool, as_json: bool) -> None:
         _json(fields)
         return
     rows: list[tuple[str, str]] = [("call", str(call.key)), ("function", f"{call.module}.{call.name}")]
-    for name in call.arguments:
-        shown = _loaded(lambda name=name: call.arguments[name]) if values else ""
-        rows.append(
-            (f"  {name}", shown or f"<{call.record.kinds.get(name) or 'value'}> {short(call.record.arguments[name])}")
-        )
+    rows += [(f"  {name}", _argument(call, name, load=values)) for name in call.arguments]
     rows.append(("outcome", str(call.outcome)))
     if call.record.result is not None:
         rows.append(("result", str(call.record.result)))
@@ -101,8 +98,8 @@ def call(call: LazyCall, *, values: bool, as_json: bool) -> None:
         rows += [(name, str(value))] if value is not None else []
     for namespace, entries in sorted(call.metadata.items()):
         if namespace != "runtime":
-            rows.append((namespace, "\n".join(f"{name}: {value}" for name, value in entries.items())))
-    _console().print(_grid(rows))
+            rows.append((namespace, "\n".join(f"{name}: {value}" for name, value in entries.items()).rstrip()))
+    _print(_grid(rows))
 
 
 def value(digest: str, value: Any, *, loaded: bool, as_json: bool) -> None:
@@ -113,7 +110,7 @@ def value(digest: str, value: Any, *, loaded: bool, as_json: bool) -> None:
         return
     rows = [("value", str(digest))]
     rows += [("type", str(kind)), ("", value_preview(value, _PREVIEW))] if loaded else []
-    _console().print(_grid(rows))
+    _print(_grid(rows))
 
 
 def _fields(call: LazyCall) -> dict[str, Any]:
@@ -135,6 +132,18 @@ def _fields(call: LazyCall) -> dict[str, Any]:
         "parent": record.parent,
         "metadata": record.metadata,
     }
+
+
+def _argument(call: LazyCall, name: str, *, load: bool) -> str:
+    label = labels(call.record)[name]
+    if not load:
+        return label
+    try:
+        return value_preview(call.arguments[name], _PREVIEW)
+    except ValueNotStored:
+        return f"{label}, whose value is not stored"
+    except FlecheError as error:
+        return f"({error})"
 
 
 def _loaded(load: Any) -> str:
@@ -167,5 +176,19 @@ def _json(fields: Mapping[str, Any]) -> None:
     print(json.dumps(fields, default=str, ensure_ascii=False))  # noqa: T201 - for programs: no wrapping, no colour
 
 
+def _print(table: Table) -> None:
+    """Print a table: fitted to a terminal, or whole and without padding to anything else."""
+    console = _console()
+    if console.is_terminal:
+        console.print(table, crop=False, overflow="ignore")
+        return
+    with console.capture() as captured:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))  # noqa: T201 - for programs
+
+
 def _console() -> Console:
-    return Console(soft_wrap=False)
+    console = Console(soft_wrap=False)
+    if not console.is_terminal:
+        console.width = _LINE
+    return console

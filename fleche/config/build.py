@@ -33,6 +33,19 @@ class Located:
     why: str
     tag: bool = False
 
+    @property
+    def made(self) -> bool:
+        """Whether something is at the place already; whether it is a store is told when it is opened."""
+        if self.place in ("memory", "void"):
+            return True
+        try:
+            with os.scandir(self.place) as entries:
+                return next(entries, None) is not None
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+
 
 class Opener:
     """Opens caches by name, path or URL; each place once per process."""

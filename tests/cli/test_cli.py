@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+import fleche
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 FIELDS = {"key", "module", "name", "version", "code", "outcome", "arguments", "result", "at", "walltime"}
@@ -171,5 +173,43 @@ def test_init_keeps_results_beside_the_project(run: Run, tmp_path: Path, monkeyp
 
 def test_another_store_can_be_named(filled: Run, tmp_path: Path) -> None:
     """By path."""
-    filled("ls", "--store", "./empty", code=1)
+    assert "there is no store" in filled("ls", "--store", "./empty", code=1).stderr
     assert filled("path", "--store", "./empty").stdout.strip() == str(tmp_path / "empty")
+
+
+def test_looking_makes_no_store(run: Run, tmp_path: Path) -> None:
+    """A mistyped path is an answer, not a new directory."""
+    for words in (["ls"], ["show", "abcd"], ["forget", "abcd", "--yes"], ["ls", "--json"]):
+        done = run(*words, "--store", "./mistyped", code=1)
+        assert "there is no store" in done.stderr, words
+        assert done.stdout == "", words
+    assert "no store yet" in run("info", "--store", "./mistyped").stdout
+    assert json.loads(run("info", "--store", "./mistyped", "--json").stdout)["calls"] == 0
+    assert not (tmp_path / "mistyped").exists()
+
+
+def test_a_pipe_gets_whole_lines(run: Run, tmp_path: Path) -> None:
+    """One line a call, whatever its length, without padding or an ellipsis."""
+    names = ", ".join(f"a_rather_long_name_{i}=1.25" for i in range(10))
+    (tmp_path / "script.py").write_text(f"import fleche\n@fleche.cached\ndef f(**kw): pass\nf({names})\n")
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True)
+    head, line = run("ls").stdout.splitlines()
+    assert names in line
+    assert head == head.rstrip()
+    assert line == line.rstrip()
+
+
+def test_show_says_what_is_not_stored(run: Run, tmp_path: Path) -> None:
+    """By type and digest, in one line."""
+    script = "import fleche\n@fleche.cached(store_arguments='none')\ndef f(xs): pass\nf([1, 2])\n"
+    (tmp_path / "script.py").write_text(script)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True)
+    key = rows(run("ls", "--json"))[0]["key"]
+    assert "<list " in (shown := run("show", key).stdout)
+    assert "whose value is not stored" in shown
+
+
+def test_the_version_can_be_asked(run: Run) -> None:
+    """As of other commands."""
+    assert run("--version").stdout == f"fleche {fleche.__version__}\n"
+    assert run("-h").stdout == run("--help").stdout
