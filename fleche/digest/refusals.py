@@ -37,10 +37,14 @@ def indigestible(path: str, cls: type, refusal: Refusal) -> Indigestible:
     root = path.partition(".")[0].partition("[")[0]
     where = f"{path} is a {name}, which has no digest: it {refusal.reason}."
     instead = f" {refusal.advice}." if refusal.advice else ""
+    holder, dot, attribute = path.rpartition(".")
+    if dot and attribute.isidentifier():  # who meets a lock inside an object can speak for the object, not for locks
+        identity = f"{holder} with fleche.digest.register_digest(type({holder}), function)"
+    else:
+        identity = f"a {cls.__name__} with fleche.digest.register_digest({cls.__name__}, function)"
     ways = (
         f' Leave it out with ignore=("{root}",), put something smaller in its place with'
-        f' key={{"{root}": lambda {root}: ...}}, or say what identifies a {cls.__name__} with'
-        f" fleche.digest.register_digest({cls.__name__}, function) or a method __digest__."
+        f' key={{"{root}": lambda {root}: ...}}, or say what identifies {identity} or a method __digest__.'
     )
     return Indigestible(where + instead + ways, path=path, type_name=name, reason=refusal.reason)
 

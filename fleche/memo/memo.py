@@ -483,7 +483,7 @@ class Run:
                 log.warning("%s: the failed call was not recorded: %s", memo.label, error)
                 return
             memo.complaints.make(
-                _reason("save", error), f"returned, and its result was not stored: {error}", error, result=value
+                _reason("save", error), f"returned, and its result was not stored: {_why(error)}", error, result=value
             )
         else:
             memo.told(self._cache, self._sealed.code)
@@ -533,6 +533,17 @@ def _after(ttl: float, at: datetime) -> datetime:
 
 def _reason(step: str, error: BaseException) -> str:
     return f"{step} {type(error).__qualname__}"
+
+
+def _why(error: Exception) -> str:
+    """Return why a result was not stored: the ways out that the digest names are those of an argument."""
+    if not isinstance(error, Indigestible):
+        return str(error)
+    return (
+        f"{error.path} is a {error.type_name}, which has no digest: it {error.reason}. Return something that has a "
+        f"content of its own, leave the function undecorated, or say what identifies it with a method __digest__ of "
+        f"its class or fleche.digest.register_digest"
+    )
 
 
 def _told(error: Exception) -> dict[str, str]:
