@@ -54,7 +54,9 @@ def demo(session: nox.Session) -> None:
     store = Path(session.create_tmp()) / "store"
     shutil.rmtree(store, ignore_errors=True)
     environment = _clean() | {"FLECHE_DIR": str(store)}
-    session.run("python", "examples/census.py", env=environment)
+    command = Path(os.path.relpath(session.bin)) / "fleche"
+    hint = {"CENSUS_COMMAND": f"{command} {{}} --store .{os.sep}{os.path.relpath(store)}"}
+    session.run("python", "examples/census.py", env=environment | hint)
     session.run("fleche", "ls", "--limit", "10", env=environment)
 
 

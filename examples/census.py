@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -123,7 +124,7 @@ def main() -> None:
         return
 
     print_census(console, modules, handles, total, imports)
-    console.print(f"\nFirst process: {computed} calls computed in {seconds:.2f} s.")
+    console.print(f"\nFirst process: {computed} calls computed in {seconds:.2f} s; equal sources are one call.")
     second = json.loads(subprocess.run([sys.executable, __file__, "--again"], check=True, capture_output=True).stdout)
     console.print(
         f"Second process: {second['computed']} calls computed in {second['seconds']:.2f} s, "
@@ -167,7 +168,10 @@ def print_queries(console: Console) -> None:
         )
     prefix = str(totals.calls.latest().key)[:6]
     console.print(f"\ncache()[{prefix!r}].result is {cache()[prefix].result}")
-    console.print("\nNow try: fleche ls, fleche show " + prefix, highlight=False)
+    command = os.environ.get("FLECHE_COMMAND", "fleche")  # nox says how to reach it from outside its environment
+    console.print("\nNow try:", highlight=False)
+    for words in ("ls", "ls --sort walltime --limit 3", f"show {prefix}"):
+        console.print("  " + command.format(words), highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

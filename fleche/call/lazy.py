@@ -79,7 +79,7 @@ class LazyArguments(Mapping[str, Any]):
             what = f"{record.kinds.get(name) or 'a value'}, digest {digest[:12]}"
             raise ValueNotStored(
                 f"argument {name!r} ({what}) of call {record.key[:12]} was not stored: it was larger than "
-                f"store_arguments, or was evicted; only its digest is known",
+                f"store_arguments, holds handles, or was evicted; only its digest is known",
                 digest=str(digest),
             ) from missing
 

@@ -209,6 +209,10 @@ def _reported() -> Iterator[None]:
         _stop(str(error), USAGE if "too short" in str(error) else NOTHING)
     except (FlecheError, ValueError) as error:
         _stop(str(error), USAGE)
+    except BrokenPipeError:
+        raise  # typer ends quietly: whoever read has read enough
+    except OSError as error:
+        _stop(f"the output cannot be written: {error.strerror or error}", USAGE)
 
 
 def _stop(message: str, code: int) -> NoReturn:

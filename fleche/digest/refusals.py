@@ -37,14 +37,21 @@ def indigestible(path: str, cls: type, refusal: Refusal) -> Indigestible:
     root = path.partition(".")[0].partition("[")[0]
     where = f"{path} is a {name}, which has no digest: it {refusal.reason}."
     instead = f" {refusal.advice}." if refusal.advice else ""
-    known = f"say what identifies a {cls.__name__} with fleche.digest.register_digest({cls.__name__}, function)"
+    holder, dot, attribute = path.rpartition(".")
+    if (
+        root.isidentifier() and dot and attribute.isidentifier()
+    ):  # who meets a lock inside an object can speak for the object, not for locks
+        identity = f"{holder} with fleche.digest.register_digest(type({holder}), function)"
+    else:
+        identity = f"a {cls.__name__} with fleche.digest.register_digest({cls.__name__}, function)"
+    known = f"say what identifies {identity} or a method __digest__."
     if root.isidentifier():
         ways = (
             f' Leave it out with ignore=("{root}",), put something smaller in its place with'
-            f' key={{"{root}": lambda {root}: ...}}, or {known} or a method __digest__.'
+            f' key={{"{root}": lambda {root}: ...}}, or {known}'
         )
     else:  # "the result": there is no argument to leave out
-        ways = f" Return its content as plain values, or {known} or a method __digest__."
+        ways = f" Return its content as plain values, leave the function undecorated, or {known}"
     return Indigestible(where + instead + ways, path=path, type_name=name, reason=refusal.reason)
 
 

@@ -14,14 +14,17 @@ from fleche.display.text import ago, arguments, duration, short, size
 __all__ = ["cache_html", "call_html", "calls_html"]
 
 _MOST = 50  # rows of a table
+_WHOLE = 1000  # characters of a call's arguments; the page shows one line of them, and all under the pointer
 
 _STYLE = (
     "<style>.fleche{font-size:13px;line-height:1.45}"
     ".fleche table{border-collapse:collapse;margin:.3em 0}"
+    ".fleche table tr{background:none}"
     ".fleche th,.fleche td{text-align:left;padding:.15em .8em .15em 0;border:0;vertical-align:top;"
     "background:none;max-width:48em;overflow-wrap:anywhere}"
+    ".fleche td.line{max-width:30em;white-space:nowrap;overflow:hidden;text-overflow:ellipsis}"
     ".fleche th{font-weight:600;opacity:.65}.fleche td.n{text-align:right}"
-    ".fleche code{font-size:12px;background:none;padding:0}.fleche .bad{color:#c0392b}"
+    ".fleche code{font-size:12px;background:none;padding:0}.fleche .bad{color:#d9534f}"
     ".fleche .head{font-weight:600}.fleche .dim{opacity:.65}</style>"
 )
 
@@ -84,15 +87,16 @@ def _row(key: str, record: DigestedCall) -> str:
     ended = record.outcome is Outcome.RESULT
     result = _code(short(record.result)) if ended else f'<span class="bad">{escape(str(record.outcome))}</span>'
     wall = record.metadata.get("runtime", {}).get("walltime")
+    told = arguments(record, _WHOLE)
     cells = (
-        _code(short(key)),
-        escape(record.name),
-        _code(arguments(record)),
-        result,
-        escape(ago(record.at, datetime.now(UTC))),
-        escape(duration(wall)),
+        f"<td>{_code(short(key))}</td>",
+        f"<td>{escape(record.name)}</td>",
+        f'<td class="line" title="{escape(told)}">{_code(told)}</td>',
+        f"<td>{result}</td>",
+        f"<td>{escape(ago(record.at, datetime.now(UTC)))}</td>",
+        f"<td>{escape(duration(wall))}</td>",
     )
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    return f"<tr>{''.join(cells)}</tr>"
 
 
 def cache_html(description: Mapping[str, Any], recent: Iterable[tuple[str, DigestedCall]]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from fleche.call.binding import FunctionProfile
+from fleche.errors import StoreError
 from fleche.memo.active import Mode, active_mode, mode
 from fleche.memo.bound import BoundCall
 from fleche.memo.engine import Engine
@@ -39,16 +40,16 @@ class Info:
         hits: Calls answered from the cache, in this process.
         misses: Calls whose body ran and was to be stored, in this process.
         uncached: Calls whose body ran outside the cache, in this process.
-        stored: Calls of it that returned a result and are stored.
+        stored: Calls of it that returned a result and are stored, or None where the store cannot be asked.
         code: The fingerprint of its code now, or None where code is not in the key.
-        cache: The cache that it uses here and now.
+        cache: The cache that it uses here and now, or why there is none.
     """
 
     function: str
     hits: int
     misses: int
     uncached: int
-    stored: int
+    stored: int | None
     code: Digest | None
     cache: str
 
@@ -237,17 +238,27 @@ class CachedFunction(Generic[P, R]):
         return BoundCall(self, self._memo.cache() if self._engine.options.cache is None else None)
 
     def info(self) -> Info:
-        """Return counts of this process, and how many calls are stored."""
+        """Return counts of this process, and how many calls are stored.
+
+        Raises:
+            ConfigError: The configuration is wrong.
+        """
         memo = self._memo
         counts = memo.statistics
+        stored: int | None = None
+        try:
+            cache = repr(memo.cache())
+            stored = self.calls.count()
+        except StoreError as error:
+            cache = str(error)
         return Info(
             function=memo.label,
             hits=counts.hits,
             misses=counts.misses,
             uncached=counts.uncached,
-            stored=self.calls.count(),
+            stored=stored,
             code=None if memo.watch is None else memo.watch.current(),
-            cache=repr(memo.cache()),
+            cache=cache,
         )
 
     @property

@@ -111,7 +111,7 @@ class StoreDirectory:
                 raise
             raise StoreError(
                 f"the store at {self.root} cannot be opened: {error.strerror or error}. "
-                f"Give permission, or choose another place with FLECHE_DIR.",
+                f"Look at the path and its permissions, or choose another place with FLECHE_DIR.",
                 path=str(self.root),
             ) from error
 

@@ -131,9 +131,15 @@ def test_the_path_is_named(make, path):
 
 def test_the_text_names_three_ways_out():
     """The text says what the user would type."""
-    text = str(refused(Plain(client=threading.Lock()), name="cfg"))
+    text = str(refused([threading.Lock()], name="cfg"))
     for way in ('ignore=("cfg",)', 'key={"cfg": lambda cfg: ...}', "register_digest(lock, function)", "__digest__"):
         assert way in text
+
+
+def test_an_object_speaks_for_what_it_holds():
+    """Nobody can say what identifies a lock; the class of the object that holds it can be taught."""
+    text = str(refused({"db": Plain(client=threading.Lock())}, name="cfg"))
+    assert "what identifies cfg['db'] with fleche.digest.register_digest(type(cfg['db']), function)" in text
 
 
 def test_the_error_survives_pickling():

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import warnings
 from pathlib import Path
 
@@ -210,3 +211,22 @@ def test_an_untouched_store_warns_of_nothing(large: Path, disk: Cache) -> None:
         assert f(1) == make_large(1)
     assert f.info().hits == 1
     assert UncachedWarning is not DamagedWarning
+
+
+def test_info_tells_of_a_store_that_cannot_be_opened(tmp_path: Path) -> None:
+    """A script that prints its counts goes on where the cache cannot."""
+    (tmp_path / "file").write_text("not a directory")
+    f = cached(cache=str(tmp_path / "file"))(double)
+    with pytest.warns(UncachedWarning, match="cannot be opened"):
+        assert f(1) == 2
+    info = f.info()
+    assert (info.uncached, info.stored) == (1, None)
+    assert "cannot be opened" in info.cache
+
+
+def test_a_result_without_a_digest_is_told_as_a_result(root: Path) -> None:
+    """The ways out of an argument are none for a result."""
+    f = cached(cache=str(root))(lambda: threading.Lock())
+    with pytest.warns(UncachedWarning, match=r"result is a _thread.lock.*Return its content") as caught:
+        f()
+    assert "ignore=" not in str(caught[0].message)

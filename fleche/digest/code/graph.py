@@ -7,6 +7,7 @@ reached and how, not on where a walk happened to enter a cycle. ``docs/formats/c
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from fleche.digest.algorithm import FORMAT, chosen
 from fleche.digest.code.frames import text, word
@@ -97,6 +98,9 @@ class CodeTree:
             lines.append(f"{'  ' * depth}{via}{tree.kind} {tree.name} {tree.digest[:8]} ({tree.how})")
             todo.extend((depth + 1, name, child) for name, child in reversed(tree.children))
         return "\n".join(lines)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 - notebooks ask so
+        printer.text(str(self))
 
     def to_json(self) -> str:
         """Return the tree as JSON, stable to the byte: what a store keeps so that a later call can be compared.
