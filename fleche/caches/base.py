@@ -16,6 +16,7 @@ from fleche.query import QueryIterator
 from fleche.storage.base import OperationContext
 
 if TYPE_CHECKING:
+    from fleche.errors import UntrustedError
     from fleche.storage.base import CodeRecord, Hit
     from fleche.storage.leases import Lease, Leases
 
@@ -68,6 +69,10 @@ class BaseCache(OperationContext):
             DamagedError: It is damaged, and was set aside.
             UntrustedError: The safe loader does not build it.
         """
+
+    def refuses(self, value: Any) -> UntrustedError | None:  # noqa: ARG002 - for caches whose stores do
+        """Return why the store will not build a value when it is read here, or None where it will."""
+        return None
 
     @abstractmethod
     def prepare(

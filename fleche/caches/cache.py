@@ -15,7 +15,14 @@ from fleche.call.metadata import merged
 from fleche.clock import SYSTEM, Clock, from_micros
 from fleche.digest import Digest
 from fleche.digest.walk import examine, stored_digest
-from fleche.errors import AmbiguousDigestError, DamagedError, FlecheError, UnknownDigestError, ValueNotStored
+from fleche.errors import (
+    AmbiguousDigestError,
+    DamagedError,
+    FlecheError,
+    UnknownDigestError,
+    UntrustedError,
+    ValueNotStored,
+)
 from fleche.storage.base import CallStorage, EnvelopeStorage, Hit, KeyManagement, RecordStore, ValueStorage
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Leases
@@ -64,6 +71,11 @@ class Cache(BaseCache):
         if hit.envelope is None or hit.result is None:
             raise ValueNotStored(f"value {hit.result} is gone from {self}", digest=str(hit.result))
         return self._store.decode(hit.result, hit.envelope)
+
+    def refuses(self, value: Any) -> UntrustedError | None:
+        """Return why the store will not build a value when it is read here, or None where it will."""
+        refuses = getattr(self._store, "refuses", None)
+        return None if refuses is None else refuses(value)
 
     @property
     def leases(self) -> Leases | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fleche.caches import BaseCache, Filing
 from fleche.call import ABSENT, Call, Handle, MetaData, Outcome, PreparedCall
 from fleche.digest import digest
-from fleche.errors import FlecheWarning
+from fleche.errors import FlecheWarning, StoreWarning
 from fleche.memo.degrade import reason
 from fleche.memo.flight import HELD
 from fleche.memo.isolation import isolated
@@ -120,6 +120,20 @@ class Run:
             )
         else:
             memo.told(self._cache, self._sealed.code)
+            if value is not ABSENT:
+                self._check_readable(value)
+
+    def _check_readable(self, value: Any) -> None:
+        """Say at the first save, and not at a read, that a store will not give a result back."""
+        refusal = self._cache.refuses(value)
+        if refusal is not None:
+            self._memo.complaints.make(
+                f"untrusted {refusal.type_name}",
+                f"its result is stored, and will not be read back: {refusal}",
+                refusal,
+                kind=StoreWarning,
+                result=value,
+            )
 
     def _gather(self, kind: MetaData, step: str, function: Callable[..., Any], *args: Any) -> dict[str, Any] | None:
         try:

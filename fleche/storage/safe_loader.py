@@ -346,9 +346,9 @@ _GUARDS: dict[tuple[str, str], _Guard] = {
 
 def _refuse(what: str) -> NoReturn:
     raise UntrustedError(
-        f"the bytes ask for {what}, which is not on the list of safe types. They were not built. If you trust everyone "
-        f"who can write to this store: add the type with SafeTypes().with_types(...), give the store a key so that its "
-        f"rows are signed, or keep the store where only you can write.",
+        f"the bytes ask for {what}, which is not on the list of safe types, so they are not built from a store that "
+        f"others can write to. Keep the store where only you can write (chmod go-w, FLECHE_DIR), return plain values, "
+        f"or vouch for the type: EmbeddedStore(path, loader=SafeLoader(SafeTypes().with_types(...))).",
         type_name=what,
     )
 

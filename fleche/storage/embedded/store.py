@@ -9,7 +9,7 @@ from typing import Any
 
 from fleche.call.records import DigestedCall
 from fleche.digest import Digest
-from fleche.errors import DamagedError, FlecheError, StoreError, UnreadableError
+from fleche.errors import DamagedError, FlecheError, StoreError, UnreadableError, UntrustedError
 from fleche.storage.base import CodeRecord, Hit, Intent, OperationContext
 from fleche.storage.directory import Seal, StoreDirectory
 from fleche.storage.embedded.calls import EmbeddedCalls
@@ -42,6 +42,7 @@ class EmbeddedStore(OperationContext):
         create: Whether it may be made.
         cachedir_tag: Whether a new directory is marked as a cache, which backups leave out.
         verify: Whether large values are verified at every read, and not only where their file changed.
+        loader: What builds values; by default `TRUSTED` in a directory that only its owner can write to, else `SAFE`.
 
     Raises:
         FormatError: The store is of another format, algorithm or program, or the directory holds other things.
@@ -58,9 +59,20 @@ class EmbeddedStore(OperationContext):
     """
 
     def __init__(
-        self, root: Path | str, *, create: bool = True, cachedir_tag: bool = True, verify: bool = False
+        self,
+        root: Path | str,
+        *,
+        create: bool = True,
+        cachedir_tag: bool = True,
+        verify: bool = False,
+        loader: Loader | None = None,
     ) -> None:
-        self._options = {"create": create, "cachedir_tag": cachedir_tag, "verify": verify}
+        self._options: dict[str, Any] = {
+            "create": create,
+            "cachedir_tag": cachedir_tag,
+            "verify": verify,
+            "loader": loader,
+        }
         self._build(Path(root).absolute())
         self._open()
 
@@ -70,7 +82,7 @@ class EmbeddedStore(OperationContext):
         self._database = database.Database(self._directory.index, self._open)
         self._files = ValueFiles(self._directory.values, self._directory.quarantine, verify=self._options["verify"])
         self._index = str(self._directory.index)
-        self._loader: Loader | None = None
+        self._loader: Loader | None = self._options["loader"]
         self._unreadable: set[tuple[Digest, str | None]] = set()
         self._direct = self._is_plain()
         self.leases: Leases = LocalLeases(self._directory.locks)
@@ -172,14 +184,26 @@ class EmbeddedStore(OperationContext):
             self._note(digest, form, error)
             raise
 
+    def refuses(self, value: Any) -> UntrustedError | None:
+        """Return why this store will not build a value that it keeps; None where it will: always, if it is trusted."""
+        loader = self._loader or self._choose_loader()
+        if loader is TRUSTED:
+            return None
+        try:
+            Envelope.pack(value).load(loader)
+        except UntrustedError as error:
+            return error
+        return None
+
     def _choose_loader(self) -> Loader:
         """Decide, once, whether values are loaded in full or only plain types are built."""
-        self._loader = TRUSTED
+        loader = TRUSTED
         if not assess(self.root).trusted:
             from fleche.storage.safe_loader import SAFE
 
-            self._loader = SAFE
-        return self._loader
+            loader = SAFE
+        self._loader = loader  # set once: no other thread may meet the trusted one meanwhile
+        return loader
 
     def close(self) -> None:
         """Close the connections of all threads. The store opens again when it is used again."""
