@@ -55,7 +55,7 @@ def demo(session: nox.Session) -> None:
     shutil.rmtree(store, ignore_errors=True)
     environment = _clean() | {"FLECHE_DIR": str(store)}
     command = Path(os.path.relpath(session.bin)) / "fleche"
-    hint = {"CENSUS_COMMAND": f"{command} {{}} --store .{os.sep}{os.path.relpath(store)}"}
+    hint = {"CENSUS_COMMAND": f"{command} {{}} --store {os.path.relpath(store)}"}
     session.run("python", "examples/census.py", env=environment | hint)
     session.run("fleche", "ls", "--limit", "10", env=environment)
 

@@ -168,7 +168,7 @@ def print_queries(console: Console) -> None:
         )
     prefix = str(totals.calls.latest().key)[:6]
     console.print(f"\ncache()[{prefix!r}].result is {cache()[prefix].result}")
-    command = os.environ.get("FLECHE_COMMAND", "fleche")  # nox says how to reach it from outside its environment
+    command = os.environ.get("CENSUS_COMMAND", "fleche {}")  # nox tells how to reach its environment from outside
     console.print("\nNow try:", highlight=False)
     for words in ("ls", "ls --sort walltime --limit 3", f"show {prefix}"):
         console.print("  " + command.format(words), highlight=False, soft_wrap=True)

@@ -115,7 +115,9 @@ class Memo(ABC):
         sealed = self.seal(args, kwargs)
         found = self.look(self.cache(), sealed)
         if found is MISSING:
-            raise UnknownDigestError(f"{self.label}: call {sealed.key[:12]} is not stored in {self.cache()}")
+            raise UnknownDigestError(
+                f"{self.label}: call {sealed.key[:12]} is not stored in {self.cache()}; calling it computes it"
+            )
         self.hit(sealed)
         return found
 
