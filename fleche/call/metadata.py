@@ -79,7 +79,8 @@ class Runtime(MetaData):
 class Environment(MetaData):
     """Where the body ran: ``hostname username cwd python_version fleche_version packages``.
 
-    ``packages`` holds the versions of the third-party packages that are imported at the time.
+    ``packages`` holds the versions of the third-party packages that are imported at the time and tell their
+    ``__version__``.
     """
 
     name = "environment"

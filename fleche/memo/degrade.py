@@ -10,7 +10,7 @@ from typing import Any
 
 from fleche.errors import FlecheWarning, UncachedWarning
 
-__all__ = ["Complaints", "reason"]
+__all__ = ["Complaints", "is_ours", "reason"]
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -67,12 +67,13 @@ def _outside() -> int:
     """Return the stack level of the first frame that is not fleche's own."""
     level = 1
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - what `warnings` counts
-    while frame is not None and _is_ours(frame):
+    while frame is not None and is_ours(frame):
         frame = frame.f_back
         level += 1
     return level
 
 
-def _is_ours(frame: FrameType) -> bool:
+def is_ours(frame: FrameType) -> bool:
+    """Whether a frame runs code of this package."""
     name: str = frame.f_globals.get("__name__", "")
     return name == _PACKAGE or name.startswith(f"{_PACKAGE}.")

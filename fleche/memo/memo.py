@@ -199,6 +199,7 @@ class Memo(ABC):
         """
         missing = self.profile.missing(kwargs) if self.profile.required or not self.profile.settled else []
         if missing:
+            self.profile.bind(args, kwargs)  # a call that is wrong altogether is a TypeError, and no more
             names = ", ".join(missing)
             error = TypeError(f"{self.label}: required and not given by keyword: {names}")
             self.complaints.make(

@@ -13,7 +13,7 @@ from fleche.caches import BaseCache, Filing
 from fleche.call import ABSENT, Call, Handle, MetaData, Outcome, PreparedCall
 from fleche.digest import digest
 from fleche.errors import FlecheWarning, StoreWarning
-from fleche.memo.degrade import reason
+from fleche.memo.degrade import is_ours, reason
 from fleche.memo.flight import HELD
 from fleche.memo.isolation import isolated
 from fleche.storage.envelope import Envelope
@@ -165,7 +165,10 @@ def _after(ttl: float, at: datetime) -> datetime:
 def _told(error: Exception) -> dict[str, str]:
     import traceback
 
-    text = "".join(traceback.format_exception(error, limit=-50))
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None and is_ours(trace.tb_frame):
+        trace = trace.tb_next
+    text = "".join(traceback.format_exception(type(error), error, trace, limit=-50))
     return {
         "type": f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins."),
         "message": str(error),

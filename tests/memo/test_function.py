@@ -138,6 +138,10 @@ def test_a_required_argument_given_by_position_runs_uncached(cache: Cache) -> No
     assert f(3) == 3
     assert f(seed=3) == 3
     assert f.info().stored == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(TypeError, match="unexpected keyword argument 'sead'"):
+            cached(seeded)(sead=1)
     with pytest.raises(TypeError, match="not given by keyword: seed"):
         cached(strict=True)(seeded)(3)
 
@@ -219,6 +223,7 @@ def test_a_failing_call_raises_and_can_be_found(cache: Cache) -> None:
     assert failed.metadata["error"]["type"] == "ZeroDivisionError"
     assert failed.metadata["error"]["message"] == "no 1"
     assert "in f" in failed.metadata["error"]["traceback"]
+    assert "fleche/memo" not in failed.metadata["error"]["traceback"]
     assert not f.contains(1)
     with pytest.raises(KeyError):
         f.load(1)
