@@ -12,11 +12,11 @@ from fleche.call import ABSENT, Call, DigestedCall, LazyCall, PreparedCall, Quer
 from fleche.call.lazy import labels
 from fleche.digest import Digest
 from fleche.errors import AmbiguousDigestError, SaveError, UnknownDigestError
-from fleche.query import QueryIterator
 from fleche.storage.base import OperationContext
 
 if TYPE_CHECKING:
     from fleche.errors import UntrustedError
+    from fleche.query import QueryIterator
     from fleche.storage.base import CodeRecord, Hit
     from fleche.storage.leases import Lease, Leases
 
@@ -248,6 +248,8 @@ class BaseCache(OperationContext):
         """
         if template is not None and fields:
             raise TypeError("give a QueryCall or fields, not both")
+        from fleche.query import QueryIterator
+
         return QueryIterator(self, template or QueryCall(**fields))
 
     def __getitem__(self, prefix: str) -> Any:

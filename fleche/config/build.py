@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from fleche.caches import BaseCache, Cache
 from fleche.call import Environment, Git, MetaData, Runtime
@@ -132,6 +131,8 @@ class Opener:
 
 
 def _of_url(url: str, why: str) -> Located:
+    from urllib.parse import unquote, urlsplit
+
     parts = urlsplit(url)
     if parts.scheme in ("memory", "void"):
         return Located(parts.scheme, why)

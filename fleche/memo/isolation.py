@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,8 @@ _lock = threading.RLock()  # the working directory belongs to the process, not t
 @contextmanager
 def isolated() -> Iterator[str]:
     """Run a block in a fresh, empty directory that is removed afterwards."""
+    import tempfile  # costs 4 ms, and few functions need it
+
     with _lock, tempfile.TemporaryDirectory(prefix="fleche-") as directory:
         before = os.getcwd()  # noqa: PTH109 - the text, which chdir takes back
         os.chdir(directory)

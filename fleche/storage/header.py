@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import sys
 from collections.abc import Callable, Sequence
@@ -35,6 +34,8 @@ _xxh3: Callable[[Bytes], bytes] = xxhash.xxh3_64_digest
 
 
 def _sha256(data: Bytes) -> bytes:
+    import hashlib  # costs 4 ms, and only envelopes that were checked by it need it
+
     return hashlib.sha256(data).digest()
 
 
