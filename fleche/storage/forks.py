@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import Protocol
 from weakref import WeakSet
 
@@ -20,31 +21,47 @@ class Forgets(Protocol):
 
 
 class Forks:
-    """The living objects that are told when the process is forked: before, and after in parent and child."""
+    """The living objects that are told when the process is forked: before, and after in parent and child.
+
+    Of several threads one forks at a time, and nothing is added meanwhile, so that who is told of the end of a fork was
+    told of its beginning.
+    """
 
     def __init__(self) -> None:
         self._objects: WeakSet[Forgets] = WeakSet()
-        self._told: list[Forgets] = []  # those told before a fork are told after it, and no others
+        self._told: list[Forgets] = []
+        self._turn = threading.RLock()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
-                before=lambda: self._tell("before_fork"),
-                after_in_parent=lambda: self._tell("after_fork_in_parent"),
-                after_in_child=lambda: self._tell("after_fork_in_child"),
+                before=self._before, after_in_parent=self._after_in_parent, after_in_child=self._after_in_child
             )
 
     def add(self, thing: Forgets) -> None:
         """Tell this object from now on, as long as it lives."""
-        self._objects.add(thing)
+        with self._turn:
+            self._objects.add(thing)
 
-    def _tell(self, event: str) -> None:
-        if event == "before_fork":
-            self._told = list(self._objects)
-        for thing in self._told or list(self._objects):
-            react = getattr(thing, event, None)
-            if react is not None:
-                react()
-        if event != "before_fork":
-            self._told = []
+    def _before(self) -> None:
+        self._turn.acquire()
+        for thing in list(self._objects):
+            if hasattr(thing, "before_fork"):
+                thing.before_fork()
+            self._told.append(thing)
+
+    def _after_in_parent(self) -> None:
+        told, self._told = self._told, []
+        try:
+            for thing in told:
+                if hasattr(thing, "after_fork_in_parent"):
+                    thing.after_fork_in_parent()
+        finally:
+            self._turn.release()
+
+    def _after_in_child(self) -> None:
+        self._turn = threading.RLock()
+        self._told = []
+        for thing in list(self._objects):
+            thing.after_fork_in_child()
 
 
 FORKS = Forks()

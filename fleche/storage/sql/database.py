@@ -207,13 +207,16 @@ class Database:
 
     def close(self) -> None:
         """Close the connections of all threads, as soon as each has done what it is at. Later use opens new ones."""
-        for slot in list(self._slots):
+        with self._opening:
+            slots = list(self._slots)
+        for slot in slots:
             slot.close()
 
     def before_fork(self) -> None:
         """Close all connections, and open none until the fork is over."""
         self._opening.acquire()
-        self.close()
+        for slot in list(self._slots):
+            slot.close()
 
     def after_fork_in_parent(self) -> None:
         """Open connections again when they are asked for."""
