@@ -21,7 +21,6 @@ from fleche.storage.leases_local import LocalLeases
 from fleche.storage.loader import TRUSTED, Loader
 from fleche.storage.sql import database, statements
 from fleche.storage.sql.rows import OUTCOMES
-from fleche.storage.trust import assess
 from fleche.storage.value_files import ValueFiles
 
 __all__ = ["EmbeddedStore"]
@@ -175,7 +174,7 @@ class EmbeddedStore(OperationContext):
     def _choose_loader(self) -> Loader:
         """Decide, once, whether values are loaded in full or only plain types are built."""
         self._loader = TRUSTED
-        if not assess(self.root).trusted:
+        if not self._directory.trust().trusted:
             from fleche.storage.safe_loader import SAFE
 
             self._loader = SAFE
@@ -188,7 +187,7 @@ class EmbeddedStore(OperationContext):
 
     def describe(self) -> Mapping[str, Any]:
         """Return what the store is and holds, for people: place, format, counts, bytes, trust."""
-        seal, trust = self._open(), assess(self.root)
+        seal, trust = self._open(), self._directory.trust()
         calls = self._database.one(statements.CALL_COUNT) or (0,)
         stored = self._database.one(statements.VALUE_TOTALS) or (0, 0)
         inline = self._database.one(statements.INLINE_TOTALS) or (0, 0)
