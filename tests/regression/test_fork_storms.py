@@ -112,3 +112,20 @@ def test_forks_in_threads_while_stores_are_made_and_closed(tmp_path):
         thread.join()
     assert failures == []
     shared.close()
+
+
+def test_what_a_finalizer_closes_is_closed_before_or_after_a_fork():
+    """While one thread forks, what another drops is closed by the one that forks, or after the fork."""
+    slow, closed = Told(), threading.Event()
+    FORKS.add(slow)
+
+    class Thing:
+        def close(self) -> None:
+            assert slow.begun == 0 or threading.current_thread() is threading.main_thread()
+            closed.set()
+
+    closing = threading.Thread(target=lambda: (slow.first.wait(), FORKS.close(Thing())))
+    closing.start()
+    fork_and_wait()
+    closing.join()
+    assert closed.is_set()

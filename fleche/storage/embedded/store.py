@@ -16,6 +16,7 @@ from fleche.storage.embedded.calls import EmbeddedCalls
 from fleche.storage.embedded.filing import Filing, SettingAside
 from fleche.storage.embedded.values import EmbeddedValues
 from fleche.storage.envelope import Envelope
+from fleche.storage.forks import FORKS
 from fleche.storage.leases import Lease, Leases
 from fleche.storage.leases_local import LocalLeases
 from fleche.storage.loader import TRUSTED, Loader
@@ -227,4 +228,5 @@ def _unpickled(kind: type[EmbeddedStore], root: str, options: dict[str, bool]) -
 
 
 def _make_index(path: Path) -> None:
-    database.create(path, statements.SCHEMA)
+    with FORKS.still():
+        database.create(path, statements.SCHEMA)
