@@ -17,6 +17,7 @@ from fleche.digest.algorithm import FORMAT as DIGEST_FORMAT
 from fleche.digest.algorithm import chosen
 from fleche.errors import FormatError, StoreError
 from fleche.faults import reach
+from fleche.storage.trust import Trust, assess
 from fleche.storage.whole import TEMPORARY, write_whole
 from fleche.version import VERSION
 
@@ -115,6 +116,15 @@ class StoreDirectory:
                 path=str(self.root),
             ) from error
 
+    def trust(self) -> Trust:
+        """Return whether values may be built in full: whether others can write to the store or to a part of it."""
+        parts = (self.index, self.index.with_name("index.db-wal"), self.values, *_folders(self.values))
+        found = assess(self.root)
+        for part in parts if found.trusted else ():
+            if part.exists() and not (of_part := assess(part)).trusted:
+                return of_part
+        return found
+
     def _make(self, make_index: Callable[[Path], None]) -> Seal:
         from filelock import FileLock
 
@@ -207,6 +217,13 @@ class StoreDirectory:
 
     def _not_ours(self, why: str) -> FormatError:
         return FormatError(f"{self.root} is not a fleche store: {why}. Choose another place.", path=str(self.root))
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.is_dir()]
+    except OSError:  # what cannot be listed is not read from either
+        return []
 
 
 def _is_ours(name: str) -> bool:

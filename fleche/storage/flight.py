@@ -127,6 +127,14 @@ class RangeFlight:
         with self._lock:
             self._shut()
 
+    def before_fork(self) -> None:
+        """Let no file be half open: a child that inherits one without knowing keeps its locks alive."""
+        self._lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        self._lock.release()
+
     def after_fork_in_child(self, *, first: bool = False) -> None:
         """Drop the parent's file: as long as this copy of it is open, the parent's locks outlive the parent."""
         self._lock = threading.Lock()
@@ -246,6 +254,14 @@ class FileFlight:
         with self._lock:
             for key in list(self._held):
                 self._remove(key, self._held.pop(key))
+
+    def before_fork(self) -> None:
+        """Let no file be half open: a child that inherits one without knowing keeps its locks alive."""
+        self._lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        self._lock.release()
 
     def after_fork_in_child(self) -> None:
         """Drop the parent's files: as long as these copies are open, the parent's locks outlive the parent."""

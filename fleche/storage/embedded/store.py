@@ -16,12 +16,12 @@ from fleche.storage.embedded.calls import EmbeddedCalls
 from fleche.storage.embedded.filing import Filing, SettingAside
 from fleche.storage.embedded.values import EmbeddedValues
 from fleche.storage.envelope import Envelope
+from fleche.storage.forks import FORKS
 from fleche.storage.leases import Lease, Leases
 from fleche.storage.leases_local import LocalLeases
 from fleche.storage.loader import TRUSTED, Loader
 from fleche.storage.sql import database, statements
 from fleche.storage.sql.rows import OUTCOMES
-from fleche.storage.trust import assess
 from fleche.storage.value_files import ValueFiles
 
 __all__ = ["EmbeddedStore"]
@@ -198,7 +198,7 @@ class EmbeddedStore(OperationContext):
     def _choose_loader(self) -> Loader:
         """Decide, once, whether values are loaded in full or only plain types are built."""
         loader = TRUSTED
-        if not assess(self.root).trusted:
+        if not self._directory.trust().trusted:
             from fleche.storage.safe_loader import SAFE
 
             loader = SAFE
@@ -212,7 +212,7 @@ class EmbeddedStore(OperationContext):
 
     def describe(self) -> Mapping[str, Any]:
         """Return what the store is and holds, for people: place, format, counts, bytes, trust."""
-        seal, trust = self._open(), assess(self.root)
+        seal, trust = self._open(), self._directory.trust()
         calls = self._database.one(statements.CALL_COUNT) or (0,)
         stored = self._database.one(statements.VALUE_TOTALS) or (0, 0)
         inline = self._database.one(statements.INLINE_TOTALS) or (0, 0)
@@ -252,4 +252,5 @@ def _unpickled(kind: type[EmbeddedStore], root: str, options: dict[str, bool]) -
 
 
 def _make_index(path: Path) -> None:
-    database.create(path, statements.SCHEMA)
+    with FORKS.still():
+        database.create(path, statements.SCHEMA)

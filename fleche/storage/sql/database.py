@@ -60,12 +60,13 @@ class _Slot:
         self.identity = identity
         self.open = True
         self.lock = threading.RLock()  # held while the connection works; whoever closes it waits
-        self.end = weakref.finalize(self, connection.close)
+        self.end = weakref.finalize(self, FORKS.close, connection)
 
     def close(self) -> None:
         with self.lock:
             self.open = False
-            self.end()
+            if self.end.detach() is not None:
+                self.connection.close()
 
 
 class _Local(threading.local):
@@ -207,13 +208,16 @@ class Database:
 
     def close(self) -> None:
         """Close the connections of all threads, as soon as each has done what it is at. Later use opens new ones."""
-        for slot in list(self._slots):
+        with self._opening:
+            slots = list(self._slots)
+        for slot in slots:
             slot.close()
 
     def before_fork(self) -> None:
         """Close all connections, and open none until the fork is over."""
         self._opening.acquire()
-        self.close()
+        for slot in list(self._slots):
+            slot.close()
 
     def after_fork_in_parent(self) -> None:
         """Open connections again when they are asked for."""
@@ -239,26 +243,31 @@ class Database:
             slot.lock.release()
 
     def _connect(self) -> _Slot:
-        with self._opening:
+        for _ in range(_ATTEMPTS):
+            if self._identity() is None:
+                self._restore()  # not while opening: it takes locks that a fork may wait for
             try:
-                slot = self._opened()
+                with self._opening:
+                    slot = self._opened()
+                    if slot is not None:
+                        self._slots.add(slot)
             except sqlite3.Error as error:
                 self.refuse(error)
-            self._slots.add(slot)
-        self._local.slot = slot
-        return slot
-
-    def _opened(self) -> _Slot:
-        for _ in range(_ATTEMPTS):
-            identity = self._identity()
-            if identity is None:
-                self._restore()
-                continue
-            connection = self._open_file()
-            if self._identity() == identity:
-                return _Slot(connection, identity)
-            connection.close()
+            if slot is not None:
+                self._local.slot = slot
+                return slot
         raise StoreError(f"{self.path} is not there, and making it again did not help", path=str(self.path))
+
+    def _opened(self) -> _Slot | None:
+        """Return a connection, or None where the file is not there or was replaced meanwhile."""
+        identity = self._identity()
+        if identity is None:
+            return None
+        connection = self._open_file()
+        if self._identity() == identity:
+            return _Slot(connection, identity)
+        connection.close()
+        return None
 
     def _open_file(self) -> sqlite3.Connection:
         try:
