@@ -17,7 +17,7 @@ from fleche.digest.algorithm import FORMAT as DIGEST_FORMAT
 from fleche.digest.algorithm import chosen
 from fleche.errors import FormatError, StoreError
 from fleche.faults import reach
-from fleche.storage.trust import Trust, assess
+from fleche.storage.trust import Trust, assess, assess_part
 from fleche.storage.whole import TEMPORARY, write_whole
 from fleche.version import VERSION
 
@@ -121,7 +121,7 @@ class StoreDirectory:
         parts = (self.index, self.index.with_name("index.db-wal"), self.values, *_folders(self.values))
         found = assess(self.root)
         for part in parts if found.trusted else ():
-            if part.exists() and not (of_part := assess(part)).trusted:
+            if not (of_part := assess_part(part)).trusted:
                 return of_part
         return found
 

@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Trust", "assess"]
+__all__ = ["Trust", "assess", "assess_part"]
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
@@ -54,6 +54,30 @@ def assess(path: Path | str) -> Trust:
     return Trust(True, f"only {owner} can write to {absolute}")
 
 
+def assess_part(path: Path) -> Trust:
+    """Look at one file or folder of a folder that is trusted: its own owner and mode are all that is left to look at.
+
+    A symbolic link leads elsewhere, and is assessed in full. What is not there is trusted: it will be made here.
+    """
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return Trust(True, f"{path} is not there")
+    if stat.S_ISLNK(status.st_mode):
+        return assess(path)
+    fault = _fault_of(path, status)
+    return Trust(not fault, fault or f"only its owner can write to {path}")
+
+
+def _fault_of(path: Path, status: os.stat_result) -> str:
+    if status.st_uid not in (0, os.getuid()):
+        return f"{path} belongs to user {status.st_uid}, not to the current user or root"
+    if status.st_mode & _OTHERS:
+        who = "everyone" if status.st_mode & stat.S_IWOTH else f"group {status.st_gid}"
+        return f"{who} can write to {path}"
+    return ""
+
+
 def _fault(path: Path) -> str:
     found = False
     for place in (path, *path.parents):
@@ -62,11 +86,8 @@ def _fault(path: Path) -> str:
         except FileNotFoundError:
             continue
         ancestor, found = found, True
-        if status.st_uid not in (0, os.getuid()):
-            return f"{place} belongs to user {status.st_uid}, not to the current user or root"
-        if status.st_mode & _OTHERS and not (
-            ancestor and stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
-        ):
-            who = "everyone" if status.st_mode & stat.S_IWOTH else f"group {status.st_gid}"
-            return f"{who} can write to {place}"
+        fault = _fault_of(place, status)
+        sticky = ancestor and stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+        if fault and not (sticky and status.st_uid in (0, os.getuid())):
+            return fault
     return ""
