@@ -37,6 +37,8 @@ types: SimpleNamespace
 uuid: UUID
 zoneinfo: ZoneInfo
 builtins: getattr
+fleche.digest.text: Digest
+fleche.caches.results: Recorded Returned
 """
 
 _NUMPY = """

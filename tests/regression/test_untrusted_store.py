@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import fleche
 from fleche import cached
 from fleche.caches import Cache
+from fleche.digest import Digest
 from fleche.errors import StoreWarning, UntrustedError
 from fleche.storage.embedded import EmbeddedStore
 from fleche.storage.safe_loader import SafeLoader
@@ -62,6 +64,32 @@ def test_other_results_are_told_of_at_the_first_save() -> None:
         assert way in text
     with pytest.raises(UntrustedError):
         cached(strict=True)(point)(3)
+
+
+def test_recorded_streams_and_futures_are_hits() -> None:
+    """What we ourselves store around plain results comes back."""
+
+    @cached
+    def items(n: int) -> Iterator[list[int]]:
+        yield [n]
+        yield [n + 1]
+
+    @cached
+    def later(n: int) -> Future[list[int]]:
+        future: Future[list[int]] = Future()
+        future.set_result([n])
+        return future
+
+    @cached
+    def reference(n: int) -> Digest:
+        return Digest("0" * 32)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert list(items(1)) == list(items(1)) == [[1], [2]]
+        assert later(1).result(timeout=0) == later(1).result(timeout=0) == [1]
+        assert reference(1) == reference(1) == Digest("0" * 32)
+    assert [f.info().hits for f in (items, later, reference)] == [1, 1, 1]
 
 
 def test_a_type_that_the_user_vouches_for_comes_back(public: Path) -> None:
