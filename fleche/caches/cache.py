@@ -58,7 +58,8 @@ class Cache(BaseCache):
         shared = store is not None and store is getattr(calls, "store", None)
         self._store: RecordStore = store if shared and isinstance(store, RecordStore) else PairStore(values, calls)
         self._clock = clock
-        self.lookup = self._store.lookup  # type: ignore[method-assign]  # the fastest path: no call between
+        if type(self).lookup is Cache.lookup:  # the fastest path: no call between
+            self.lookup = self._store.lookup  # type: ignore[method-assign]
 
     def lookup(self, key: Digest) -> Hit | None:
         """Return what is stored under the full key of a call, whatever its outcome, or None."""

@@ -371,30 +371,19 @@ def test_a_result_that_cannot_be_stored_is_returned_with_a_warning(cache: Cache)
         cached(strict=True)(f.__wrapped__)()
 
 
-class Broken:
-    """A storage that fails."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise OSError("the disk is on fire")
-
-
 def test_a_failing_cache_is_not_a_failing_call(cache: Cache) -> None:
     """Every step may fail; the call returns, with one warning for each reason."""
 
     class Failing(Cache):
-        def __init__(self) -> None:
-            super().__init__(cache.values, cache.calls)
-            self.lookup = self._fail  # type: ignore[method-assign]
-
         def _fail(self, *_: Any, **__: Any) -> Any:
             raise OSError("the disk is on fire")
 
-        prepare = _fail  # type: ignore[assignment]
+        lookup = prepare = _fail  # type: ignore[assignment]
 
     def f(x: int) -> int:
         return x
 
-    with fleche.cache(Failing()):
+    with fleche.cache(Failing(cache.values, cache.calls)):
         g = cached(f)
         with pytest.warns(UncachedWarning, match="on fire"):
             assert g(1) == 1
