@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import pytest
 
@@ -40,9 +41,20 @@ class Told:
         """Do nothing."""
 
 
+def fork():
+    """Fork, as soon as filelock allows: where it is imported, it refuses while another thread forks."""
+    while True:
+        try:
+            return os.fork()
+        except RuntimeError as refusal:
+            if "filelock" not in str(refusal):
+                raise
+            time.sleep(0.001)
+
+
 def fork_and_wait():
     """Fork a child that ends at once."""
-    child = os.fork()
+    child = fork()
     if child == 0:
         os._exit(0)
     os.waitpid(child, 0)
@@ -77,9 +89,9 @@ def test_forks_in_threads_while_stores_are_made_and_closed(tmp_path):
     shared = EmbeddedStore(tmp_path / "shared")
     failures: list[object] = []
 
-    def fork(rounds):
+    def fork_often(rounds):
         for number in range(rounds):
-            child = os.fork()
+            child = fork()
             if child == 0:
                 status = 1
                 try:
@@ -104,7 +116,7 @@ def test_forks_in_threads_while_stores_are_made_and_closed(tmp_path):
             except Exception as error:
                 failures.append(error)
 
-    threads = [threading.Thread(target=fork, args=(25,)) for _ in range(2)]
+    threads = [threading.Thread(target=fork_often, args=(25,)) for _ in range(2)]
     threads += [threading.Thread(target=make, args=(name,)) for name in ("a", "b")] + [threading.Thread(target=use)]
     for thread in threads:
         thread.start()
