@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -66,7 +66,7 @@ class Run:
         """Run a body as the one that computes this key: nested calls know their parent."""
         token = HELD.set((*HELD.get(), self._sealed.key))
         try:
-            with isolated() if self._memo.options.isolate else _NOTHING:
+            with isolated() if self._memo.options.isolate else nullcontext():
                 yield
         finally:
             HELD.reset(token)
@@ -145,17 +145,6 @@ class Run:
                 kind=FlecheWarning,
             )
             return None
-
-
-class _Nothing:
-    """A context manager that does nothing; one object serves all."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-
-_NOTHING = _Nothing()
 
 
 def _after(ttl: float, at: datetime) -> datetime:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fleche.digest.code.seen import Seen
     from fleche.digest.code.values import Open
 
-__all__ = ["CodeWatch", "Mode", "class_fingerprint", "fingerprint"]
+__all__ = ["CodeWatch", "Mode", "fingerprint"]
 
 Mode = Literal["deep", "own"]
 
@@ -271,11 +271,6 @@ def fingerprint(obj: Any, mode: Mode = "deep") -> Digest:
         mode: As for `CodeWatch`.
     """
     return _PROCESS.fingerprint(_bare(obj), mode)
-
-
-def class_fingerprint(cls: type) -> bytes:
-    """Return the raw fingerprint of a class, as the nodes of its instances carry it."""
-    return fingerprint(cls).raw
 
 
 def _bare(obj: Any) -> Any:
