@@ -93,7 +93,8 @@ class Cache(BaseCache):
         else:
             record = call
         filing = filing or Filing()
-        filer = _Filer(self._store, record, filing, _sealed(record, values or {}, filing.store_arguments), self._clock)
+        sealed = _sealed(self._store, record, values or {}, filing.store_arguments)
+        filer = _Filer(self._store, record, filing, sealed, self._clock)
         return PreparedCall(record, filer.file, filer.drop)
 
     def find(self, template: QueryCall) -> Iterator[LazyCall]:
@@ -147,7 +148,7 @@ class Cache(BaseCache):
     def keep(self, value: Any) -> tuple[Digest, str]:
         """Store a value by itself and return its digest and form."""
         key, _ = stored_digest(value, name="the item")
-        envelope = Envelope.pack(value)
+        envelope = self._store.pack(value)
         if isinstance(self.values, EnvelopeStorage):
             self.values.put_envelope(key, envelope)
         else:
@@ -214,7 +215,7 @@ class _Filer:
         if value is not ABSENT:
             result, types = stored_digest(value, name="the result")
             metadata = merged(metadata, code_brought(types))
-            envelope = Envelope.pack(value)
+            envelope = self._store.pack(value)
             form = envelope.form
             self._values[result] = envelope
         at = self._started(metadata)
@@ -239,14 +240,16 @@ class _Filer:
         return self._clock.now() if not isinstance(start, float) else from_micros(round(start * 1_000_000))
 
 
-def _sealed(record: DigestedCall, values: Mapping[str, Any], limit: int | None) -> dict[Digest, Envelope]:
+def _sealed(
+    store: RecordStore, record: DigestedCall, values: Mapping[str, Any], limit: int | None
+) -> dict[Digest, Envelope]:
     """Serialize the arguments that will be stored, so that what the body does to them changes nothing."""
     sealed: dict[Digest, Envelope] = {}
     for name, value in values.items():
         if name in record.scalars or (limit is not None and _surely_above(value, limit)):
             continue
         try:
-            envelope = Envelope.pack(value)
+            envelope = store.pack(value)
         except FlecheError:
             continue  # an argument that cannot be stored is known by its digest
         if limit is None or envelope.size <= limit:

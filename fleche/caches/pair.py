@@ -44,6 +44,16 @@ class PairStore:
         leases = getattr(calls, "leases", None)
         self.leases: Leases = leases if leases is not None else ProcessLeases()
 
+    @property
+    def trusted(self) -> bool:
+        """Whether the value storage builds what it holds in full; see `RecordStore.trusted`."""
+        return bool(getattr(getattr(self.values, "store", None), "trusted", True))
+
+    def pack(self, value: Any) -> Envelope:
+        """Return a value's bytes as the value storage keeps them."""
+        pack = getattr(getattr(self.values, "store", None), "pack", None)
+        return Envelope.pack(value) if pack is None else pack(value)
+
     def lookup(self, key: Digest) -> Hit | None:
         """Return the record's outcome and the envelope of its result, or None."""
         try:

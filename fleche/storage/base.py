@@ -519,6 +519,21 @@ class RecordStore(Protocol):
     def leases(self) -> Leases:
         """Who computes which key."""
 
+    @property
+    def trusted(self) -> bool:
+        """Whether what is stored may be built in full, since only its owner can have written it.
+
+        Bytes of a store that is not are never given on to one that is: they are built by its safe loader, and packed
+        again.
+        """
+
+    def pack(self, value: Any) -> Envelope:
+        """Return a value's bytes as this store keeps them; they refer to the value's own buffers.
+
+        Raises:
+            SaveError: The value cannot be stored.
+        """
+
     def lookup(self, key: Digest) -> Hit | None:
         """Return what is known of a call by its full key, in one statement; None: it was never filed.
 

@@ -29,6 +29,7 @@ from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease, Leases
 from fleche.storage.leases_process import ProcessLeases
 from fleche.storage.loader import TRUSTED, Loader
+from fleche.storage.packing import PLAIN, Packing
 
 __all__ = ["CallMemory", "MemoryBackend", "MemoryStore", "ValueMemory"]
 
@@ -173,18 +174,31 @@ class MemoryStore:
 
     It may be used by many threads, and refuses to be pickled.
 
+    Args:
+        packing: How values are packed.
+
     >>> store = MemoryStore()
     >>> store.values.load(store.values.save("kept"))
     'kept'
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, packing: Packing = PLAIN) -> None:
         self.values = ValueMemory({}, store=self)
         self.calls = CallMemory({}, store=self)
         self.code: dict[Digest, CodeRecord] = {}
         self.leases: Leases = ProcessLeases()
         self._loader: Loader = TRUSTED
+        self._packing = packing
         self._lock = threading.RLock()
+
+    @property
+    def trusted(self) -> bool:
+        """Yes: only this process writes here."""
+        return self._loader is TRUSTED
+
+    def pack(self, value: Any) -> Envelope:
+        """Return a value's bytes."""
+        return self._packing.pack(value)
 
     def lookup(self, key: Digest) -> Hit | None:
         """Return what is known of a call; see `RecordStore.lookup`."""

@@ -20,6 +20,7 @@ from fleche.storage.forks import FORKS
 from fleche.storage.leases import Lease, Leases
 from fleche.storage.leases_local import LocalLeases
 from fleche.storage.loader import TRUSTED, Loader
+from fleche.storage.packing import PLAIN, Packing
 from fleche.storage.sql import database, statements
 from fleche.storage.sql.rows import OUTCOMES
 from fleche.storage.value_files import ValueFiles
@@ -43,6 +44,7 @@ class EmbeddedStore(OperationContext):
         cachedir_tag: Whether a new directory is marked as a cache, which backups leave out.
         verify: Whether large values are verified at every read, and not only where their file changed.
         loader: What builds values; by default `TRUSTED` in a directory that only its owner can write to, else `SAFE`.
+        packing: How values are packed.
 
     Raises:
         FormatError: The store is of another format, algorithm or program, or the directory holds other things.
@@ -66,12 +68,14 @@ class EmbeddedStore(OperationContext):
         cachedir_tag: bool = True,
         verify: bool = False,
         loader: Loader | None = None,
+        packing: Packing = PLAIN,
     ) -> None:
         self._options: dict[str, Any] = {
             "create": create,
             "cachedir_tag": cachedir_tag,
             "verify": verify,
             "loader": loader,
+            "packing": packing,
         }
         self._build(Path(root).absolute())
         self._open()
@@ -83,6 +87,7 @@ class EmbeddedStore(OperationContext):
         self._files = ValueFiles(self._directory.values, self._directory.quarantine, verify=self._options["verify"])
         self._index = str(self._directory.index)
         self._loader: Loader | None = self._options["loader"]
+        self._packing: Packing = self._options["packing"]
         self._unreadable: set[tuple[Digest, str | None]] = set()
         self._direct = self._is_plain()
         self.leases: Leases = LocalLeases(self._directory.locks)
@@ -91,6 +96,15 @@ class EmbeddedStore(OperationContext):
 
     def _open(self) -> Seal:
         return self._directory.ensure(_make_index, create=self._options["create"])
+
+    @property
+    def trusted(self) -> bool:
+        """Whether only its owner can have written what is stored; see `RecordStore.trusted`."""
+        return (self._loader or self._choose_loader()) is TRUSTED
+
+    def pack(self, value: Any) -> Envelope:
+        """Return a value's bytes as this store keeps them; see `RecordStore.pack`."""
+        return self._packing.pack(value)
 
     def lookup(self, key: Digest) -> Hit | None:
         """Return what is known of a call, by one statement; see `RecordStore.lookup`."""
@@ -190,7 +204,7 @@ class EmbeddedStore(OperationContext):
         if loader is TRUSTED:
             return None
         try:
-            Envelope.pack(value).load(loader)
+            self.pack(value).load(loader)
         except UntrustedError as error:
             return error
         return None

@@ -50,7 +50,7 @@ class EmbeddedValues(EmbeddedKeys, ValueStorage):
             key = digest(value)
             if isinstance(value, Digest):
                 return key
-        self.put_envelope(key, Envelope.pack(value))
+        self.put_envelope(key, self.store.pack(value))
         return key
 
     def load(self, key: Digest | str) -> Any:
