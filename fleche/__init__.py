@@ -22,6 +22,7 @@ __version__ = VERSION
 
 if _TYPE_CHECKING:
     from fleche.digest import D, ordered
+    from fleche.query import q
 
 __all__ = [
     "D",
@@ -36,11 +37,12 @@ __all__ = [
     "mode",
     "ordered",
     "project",
+    "q",
     "set_default_cache",
     "tags",
 ]
 
 if not _TYPE_CHECKING:
-    __getattr__ = _face(__name__, {"D": "digest", "ordered": "digest"})
+    __getattr__ = _face(__name__, {"D": "digest", "ordered": "digest", "q": "query"})
 
 _connect()

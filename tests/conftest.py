@@ -18,6 +18,7 @@ from fleche.storage.memory import MemoryStore
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True, stateful_step_count=25)
 hypothesis.settings.register_profile("long", max_examples=500, deadline=None, stateful_step_count=80)
+hypothesis.settings.register_profile("exhaustive", max_examples=4000, deadline=None, stateful_step_count=80)
 hypothesis.settings.load_profile("ci")
 
 

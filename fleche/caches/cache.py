@@ -99,8 +99,11 @@ class Cache(BaseCache):
 
     def find(self, template: QueryCall) -> Iterator[LazyCall]:
         """Return the calls that match a template, oldest first."""
+        where = template.where
         for record in self.calls.query(template):
-            yield LazyCall(record, self)
+            call = LazyCall(record, self)
+            if where is None or where.decide(record, call):
+                yield call
 
     def load(self, key: Digest | str) -> LazyCall:
         """Return a stored call by key or prefix."""

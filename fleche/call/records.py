@@ -8,10 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fleche.call.key import call_prefix, lookup_key
 from fleche.digest import Digest, digest
+
+if TYPE_CHECKING:
+    from fleche.call.conditions import Condition, Values
 
 __all__ = ["NO_ITEMS", "DigestedCall", "Metadata", "Outcome", "QueryCall", "Scalar", "Version"]
 
@@ -113,6 +116,7 @@ class QueryCall:
         metadata: Entries by namespace, matched exactly and by JSON type (``1`` is not ``1.0``). An empty or None
             namespace, or None for an entry, asks only that it is there.
         outcomes: Which outcomes count.
+        where: A condition beyond these; see `fleche.call.conditions`.
     """
 
     name: str | None = None
@@ -123,6 +127,7 @@ class QueryCall:
     result: Any = None
     metadata: Mapping[str, Mapping[str, Any] | None] = field(default_factory=lambda: NO_ITEMS)
     outcomes: frozenset[Outcome] = frozenset({Outcome.RESULT})
+    where: Condition | None = None
 
     def digested(self) -> QueryCall:
         """Return the same template with every value replaced by its digest.
@@ -133,9 +138,17 @@ class QueryCall:
         arguments = {name: _digest(value) for name, value in self.arguments.items() if value is not None}
         return replace(self, arguments=arguments, result=None if self.result is None else _digest(self.result))
 
-    def matches(self, record: DigestedCall) -> bool:
-        """Whether a record matches: the meaning that every backend's query agrees with."""
+    def matches(self, record: DigestedCall, values: Values | None = None) -> bool:
+        """Whether a record matches: the meaning that every backend's query agrees with.
+
+        Args:
+            record: The record.
+            values: Where values that the record does not hold are loaded from, if the condition needs any. Without
+                it, a record whose values would decide counts as a match, and who has the values decides.
+        """
         template = self.digested()
+        if self.where is not None and self.where.decide(record, values) is False:
+            return False
         if record.outcome not in template.outcomes:
             return False
         fields = ("name", "module", "code", "result")

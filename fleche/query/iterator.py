@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fleche.call import LazyCall, Outcome, QueryCall
+from fleche.call.conditions import Condition
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,6 +118,39 @@ class QueryIterator(Iterable[LazyCall]):
         """Return the calls of every outcome."""
         return self._asking(Outcome)
 
+    def where(self, *conditions: Condition | str) -> QueryIterator:
+        """Return the calls that meet conditions, which the store looks up where it can.
+
+        Args:
+            *conditions: What ``q`` begins: ``q.arg.lr < 0.1``, combined by ``&``, ``|`` and ``~``. Text is read as
+                `fleche.query.parse` does: ``"arg.lr < 0.1 and meta.runtime.walltime > 60"``.
+
+        Raises:
+            TypeError: A condition is something else.
+            ValueError: A text is no condition.
+
+        >>> from fleche.query import q
+        >>> import fleche
+        >>> @fleche.cached(cache="memory")
+        ... def cube(x):
+        ...     return x**3
+        >>> [cube(n) for n in range(5)]
+        [0, 1, 8, 27, 64]
+        >>> cube.calls.where((q.arg.x > 1) & (q.result < 60)).count()
+        2
+        """
+        found = self
+        for condition in conditions:
+            found = found._meeting(_asked(condition))
+        return found
+
+    def _meeting(self, condition: Condition) -> QueryIterator:
+        if self._steps:  # a condition after take() or skip() is about what those left
+            return self._then(_Filter(partial(_meets, condition)))
+        before = self._template.where
+        where = condition if before is None else before & condition
+        return QueryIterator(self._cache, replace(self._template, where=where))
+
     def filter(self, predicate: Callable[[LazyCall], bool]) -> QueryIterator:
         """Return the calls for which a function returns true."""
         return self._then(_Filter(predicate))
@@ -221,6 +256,20 @@ class QueryIterator(Iterable[LazyCall]):
 
     def _repr_html_(self) -> str:
         return self._cache.draw_calls(self)
+
+
+def _asked(condition: Condition | str) -> Condition:
+    if isinstance(condition, Condition):
+        return condition
+    if isinstance(condition, str):
+        from fleche.query.parse import parse
+
+        return parse(condition)
+    raise TypeError(f"where() takes conditions such as q.arg.lr < 0.1, not {condition!r}; .filter takes functions")
+
+
+def _meets(condition: Condition, call: LazyCall) -> bool:
+    return bool(condition.decide(call.record, call))
 
 
 def _started(call: LazyCall) -> float:

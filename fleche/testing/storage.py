@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fleche.call.conditions import Condition
 from fleche.call.records import DigestedCall, Outcome, QueryCall
 from fleche.clock import to_micros
 from fleche.digest import Digest, digest
@@ -25,13 +26,14 @@ from fleche.errors import AmbiguousDigestError, SaveError
 from fleche.storage.base import CallStorage, CodeRecord, EnvelopeStorage, RecordStore, ValueStorage, in_order
 from fleche.storage.canonical import canonical
 from fleche.storage.envelope import Envelope
-from fleche.testing.strategies import metadata, plain, records, values_in_forms
+from fleche.testing.strategies import conditions, metadata, plain, records, values_in_forms
 
 __all__ = ["CallStorageTests", "RecordStoreTests", "ValueStorageTests"]
 
 _SHARED = [HealthCheck.differing_executors]  # each store is a subclass that runs the same test
-_FEW = settings(max_examples=25, deadline=None, suppress_health_check=_SHARED)
-_MORE = settings(max_examples=50, deadline=None, suppress_health_check=_SHARED)
+_SCALE = max(1, settings().max_examples // 100)  # of the profile: ``--hypothesis-profile=long`` runs five times as many
+_FEW = settings(max_examples=25 * _SCALE, deadline=None, suppress_health_check=_SHARED)
+_MORE = settings(max_examples=50 * _SCALE, deadline=None, suppress_health_check=_SHARED)
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -356,6 +358,21 @@ class CallStorageTests(_Suite):
             )
             expected = [plain(call) for call in in_order(kept) if template.matches(call)]
             assert [plain(call) for call in calls.query(template)] == expected
+
+    @_MORE
+    @given(st.lists(records(), max_size=6), st.lists(conditions(), min_size=1, max_size=8))
+    def test_conditions_agree_with_matches(self, made: list[DigestedCall], asked: list[Condition]) -> None:
+        """A query by a condition finds exactly the records that it may hold for, in order."""
+        if not self.keeps:
+            return
+        with self.open() as calls:
+            for call in made:
+                calls.save(call)
+            kept = in_order(calls.load(key) for key in calls.list())
+            for condition in asked:
+                template = QueryCall(where=condition, outcomes=frozenset(Outcome))
+                expected = [plain(call) for call in kept if condition.decide(call) is not False]
+                assert [plain(call) for call in calls.query(template)] == expected, condition
 
     def test_transforming(self) -> None:
         """Every record is replaced and filed under its new key, even where keys trade places."""

@@ -9,11 +9,22 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from fleche.call.conditions import Both, Comparison, Condition, Either, Negation, Operator
 from fleche.call.records import DigestedCall, Outcome
 from fleche.digest import Digest, digest
 from fleche.digest.algorithm import chosen
 
-__all__ = ["digests", "json_values", "metadata", "plain", "records", "runtimes", "scalars", "values_in_forms"]
+__all__ = [
+    "conditions",
+    "digests",
+    "json_values",
+    "metadata",
+    "plain",
+    "records",
+    "runtimes",
+    "scalars",
+    "values_in_forms",
+]
 
 _TEXT = st.text(max_size=8)
 _NAMES = st.sampled_from(["f", "g", "Outer.method", "<lambda>", "ä"])
@@ -44,6 +55,32 @@ def scalars() -> st.SearchStrategy[Any]:
         st.datetimes(),
         st.datetimes(timezones=_ZONES),
     )
+
+
+def conditions() -> st.SearchStrategy[Condition]:
+    """Generate conditions on records: every operator, on every part of a call, with values of every kind, combined."""
+    return st.recursive(_comparisons(), _combined, max_leaves=4)
+
+
+@st.composite
+def _comparisons(draw: st.DrawFn) -> Condition:
+    fixed = [("result",), ("name",), ("module",), ("version",), ("code",), ("key",), ("at",)]
+    entries = [("meta", "runtime", "walltime"), ("meta", "tags", "a"), ("meta", "runtime", "cputime")]
+    path = draw(st.sampled_from([*([("arg", name) for name in "xyzw"] * 4), *fixed, *entries]))
+    test = draw(st.sampled_from(Operator))
+    if test in (Operator.ISNAN, Operator.EXISTS):
+        return Comparison(path, test)
+    value = draw(scalars() | st.integers(0, 2) | st.floats(-1, 3) | _MOMENTS | _NAMES | st.just([1]) | digests())
+    if test in (Operator.STARTS, Operator.CONTAINS):
+        value = draw(_TEXT | st.just(""))
+    try:
+        return Comparison(path, test, value)
+    except TypeError:  # a value without order
+        return Comparison(path, Operator.EQ, value)
+
+
+def _combined(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
+    return st.one_of(st.builds(Both, inner, inner), st.builds(Either, inner, inner), st.builds(Negation, inner))
 
 
 def json_values() -> st.SearchStrategy[Any]:
@@ -94,7 +131,9 @@ def records(draw: st.DrawFn, outcomes: st.SearchStrategy[Outcome] | None = None)
         arguments={name: loose.get(name) or _digest(value) for name, value in given.items()},
         scalars={name: value for name, value in given.items() if name not in loose},
         kinds={
-            name: draw(st.sampled_from(["None", "int", "a=b", "c-", "=", ""])) for name in names if draw(st.booleans())
+            name: draw(st.sampled_from(["None", "int", "str", "float", "datetime", "a=b", "c-", "=", ""]))
+            for name in names
+            if draw(st.booleans())
         },
         result=None if outcome is Outcome.ERROR and draw(st.booleans()) else digest(draw(st.integers(0, 2))),
         outcome=outcome,

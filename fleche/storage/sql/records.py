@@ -210,6 +210,12 @@ def find(template: QueryCall) -> tuple[str, list[object]]:
     for number, (name, digest) in enumerate(template.arguments.items()):
         conditions.append(_ARGUMENT if number else _FIRST_ARGUMENT)
         values += (name, _raw(digest)) if number else (_raw(digest), name)
+    if template.where is not None:
+        from fleche.storage.sql.conditions import may_hold
+
+        clause = may_hold(template.where)
+        conditions.append(clause.text)
+        values += clause.parameters
     return _FIND.format(" AND ".join(conditions)), values
 
 
