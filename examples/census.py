@@ -160,7 +160,7 @@ def print_census(
 
 def print_queries(console: Console) -> None:
     """Ask the cache: the slowest calls, and one result by the first characters of its digest."""
-    slowest = measure.calls.sort(lambda call: call.walltime, reverse=True).take(3)
+    slowest = measure.calls.sorted(lambda call: call.walltime, reverse=True).take(3)
     console.print("\nThe slowest calls, by query:")
     for call in slowest:
         console.print(

@@ -95,6 +95,10 @@ class BaseCache(OperationContext):
     def find(self, template: QueryCall) -> Iterable[LazyCall]:
         """Return the calls that match a template, oldest first."""
 
+    def columns(self, template: QueryCall) -> Mapping[str, list[Any]] | None:  # noqa: ARG002 - for caches that can
+        """Return the calls that match a template as columns, or None where they must be looked at one by one."""
+        return None
+
     @abstractmethod
     def load(self, key: Digest | str) -> LazyCall:
         """Return a stored call by key or prefix.

@@ -23,7 +23,7 @@ from fleche.errors import (
     UntrustedError,
     ValueNotStored,
 )
-from fleche.storage.base import CallStorage, EnvelopeStorage, Hit, KeyManagement, RecordStore, ValueStorage
+from fleche.storage.base import CallStorage, EnvelopeStorage, Hit, KeyManagement, RecordStore, Tabular, ValueStorage
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Leases
 
@@ -104,6 +104,10 @@ class Cache(BaseCache):
             call = LazyCall(record, self)
             if where is None or where.decide(record, call):
                 yield call
+
+    def columns(self, template: QueryCall) -> Mapping[str, list[Any]] | None:
+        """Return the calls that match a template as columns, or None where they must be looked at one by one."""
+        return self.calls.columns(template) if isinstance(self.calls, Tabular) else None
 
     def load(self, key: Digest | str) -> LazyCall:
         """Return a stored call by key or prefix."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fleche.call.records import DigestedCall
 
 __all__ = [
+    "ABSENT",
     "UNKNOWN",
     "Both",
     "Comparison",
@@ -35,8 +36,11 @@ __all__ = [
     "Operator",
     "Path",
     "Values",
+    "field_of",
     "is_nan",
     "kind_of_scalar",
+    "look",
+    "path_of",
 ]
 
 Path = tuple[str, ...]
@@ -107,7 +111,8 @@ class _Unknown:
 UNKNOWN: Final = _Unknown()
 """Stands for a value that a record does not hold: it must be loaded before it can be compared."""
 
-_ABSENT: Final = object()
+ABSENT: Final = object()
+"""Stands for a value that is not there."""
 
 
 class Values(Protocol):
@@ -133,9 +138,66 @@ def kind_of_scalar(value: Any) -> Kind | None:
     return _KINDS.get(type(value))
 
 
+def look(record: DigestedCall, path: Path, values: Values | None = None) -> Any:
+    """Return what lies at a path; ABSENT where nothing does, UNKNOWN where it must be loaded and cannot be here."""
+    head, name = path[0], path[-1]
+    if head == "meta":
+        return record.metadata.get(path[1], {}).get(name, ABSENT)
+    if head == "arg":
+        if name in record.scalars:
+            return record.scalars[name]
+        there = name in record.arguments
+    elif head == "result":
+        there = record.outcome == "result"
+    else:
+        found = getattr(record, head)
+        if found is None and head != "version":
+            return ABSENT
+        return str(found) if isinstance(found, Digest) else found
+    if not there:
+        return ABSENT
+    if values is None:
+        return UNKNOWN
+    try:
+        return values.result if head == "result" else values.arguments[name]
+    except Exception:
+        return ABSENT  # what cannot be loaded has no value
+
+
 def is_nan(value: Any) -> bool:
     """Whether a value is the float NaN."""
     return type(value) is float and value != value
+
+
+class HasRecord(Values, Protocol):
+    """A stored call: its record, and its values."""
+
+    @property
+    def record(self) -> DigestedCall:
+        """What is kept of it."""
+
+
+def path_of(name: str) -> Path:
+    """Return the path that a name stands for: ``arg.lr``, ``meta.runtime.walltime``, ``at``.
+
+    Raises:
+        ValueError: It names no part of a call.
+
+    >>> path_of("meta.runtime.walltime")
+    ('meta', 'runtime', 'walltime')
+    """
+    parts = tuple(name.removeprefix("q.").split("."))
+    if parts[0] == "arg" and len(parts) > 1:
+        return "arg", ".".join(parts[1:])
+    if (parts[0] == "meta" and len(parts) == 3) or (len(parts) == 1 and name in FIELDS):
+        return parts
+    raise ValueError(f"{name!r} is no part of a call: give arg.NAME, meta.NAMESPACE.ENTRY, {', '.join(sorted(FIELDS))}")
+
+
+def field_of(call: HasRecord, path: Path) -> Any:
+    """Return one value of a stored call, loaded if need be; None where there is none."""
+    found = look(call.record, path, call)
+    return None if found is ABSENT else found
 
 
 class Condition(ABC):
@@ -286,8 +348,8 @@ class Comparison(Condition):
         if found is UNKNOWN:
             if values is None:
                 return None
-            found = self._load(values)
-        return found is not _ABSENT and self._holds(found)
+            found = look(record, self.path, values)
+        return found is not ABSENT and self._holds(found)
 
     def _by_digest(self, record: DigestedCall) -> bool | None:
         """Decide without a value, where digests are enough; else None."""
@@ -308,30 +370,12 @@ class Comparison(Condition):
         return None if self.kind is Kind.MOMENT else False  # the same moment has another digest in another zone
 
     def _find(self, record: DigestedCall) -> Any:
-        head, name = self.path[0], self.path[-1]
-        if head == "arg":
-            return self._argument(record, name)
-        if head == "meta":
-            return record.metadata.get(self.path[1], {}).get(name, _ABSENT)
-        if head == "result":
-            return UNKNOWN if record.outcome == "result" else _ABSENT
-        found = getattr(record, head)
-        if found is None and head != "version":
-            return _ABSENT
-        return str(found) if isinstance(found, Digest) else found
-
-    def _argument(self, record: DigestedCall, name: str) -> Any:
-        if name in record.scalars:
-            return record.scalars[name]
-        told = record.kinds.get(name)
-        wanted = Kind.NUMBER if self.operator is Operator.ISNAN else self.kind
-        return UNKNOWN if told is None or wanted is None or told in _NAMES[wanted] else _ABSENT
-
-    def _load(self, values: Values) -> Any:
-        try:
-            return values.result if self.path[0] == "result" else values.arguments[self.path[-1]]
-        except Exception:
-            return _ABSENT  # what cannot be loaded has no value that matches
+        found = look(record, self.path)
+        if found is UNKNOWN and self.path[0] == "arg":  # the name of its type may tell that it cannot match
+            told = record.kinds.get(self.path[-1])
+            wanted = Kind.NUMBER if self.operator is Operator.ISNAN else self.kind
+            return UNKNOWN if told is None or wanted is None or told in _NAMES[wanted] else ABSENT
+        return found
 
     def _holds(self, found: Any) -> bool:
         if self.operator is Operator.EXISTS:

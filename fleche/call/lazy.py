@@ -101,12 +101,19 @@ class LazyCall:
         source: The cache that it came from.
     """
 
-    __slots__ = ("_source", "key", "record")
+    __slots__ = ("_key", "_source", "record")
 
     def __init__(self, record: DigestedCall, source: CallSource) -> None:
         self.record = record
-        self.key = record.key
+        self._key: Digest | None = None
         self._source = source
+
+    @property
+    def key(self) -> Digest:
+        """The lookup key, derived from the record's fields when it is first asked for."""
+        if self._key is None:
+            self._key = self.record.key
+        return self._key
 
     @property
     def module(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -17,6 +19,7 @@ from fleche.cli import output
 from fleche.cli.selection import Selection, parse_age, parse_pair
 from fleche.config import opener
 from fleche.errors import AmbiguousDigestError, ConfigError, FlecheError, UnknownDigestError
+from fleche.query import parse
 from fleche.version import VERSION
 
 __all__ = ["app"]
@@ -79,6 +82,15 @@ def list_calls(
     arg: Annotated[
         list[str] | None, typer.Option("--arg", "-a", metavar="NAME=VALUE", help="Only calls with this argument.")
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            "-w",
+            metavar="CONDITION",
+            help="Only calls that meet it: 'arg.lr < 0.1 and meta.runtime.walltime > 60'.",
+        ),
+    ] = None,
     tag: Annotated[
         list[str] | None, typer.Option("--tag", "-t", metavar="NAME=VALUE", help="Only calls with this tag.")
     ] = None,
@@ -104,6 +116,7 @@ def list_calls(
             arguments=dict(parse_pair(pair) for pair in arg or ()),
             tags=dict(parse_pair(pair) for pair in tag or ()),
             since=None if since is None else parse_age(since),
+            where=None if not where else reduce(and_, map(parse, where)),
             outcomes=frozenset(Outcome) if everything else frozenset({Outcome.ERROR if failed else Outcome.RESULT}),
         )
         calls = sorted(selection.find(_opened(store)), key=_SORTS[sort], reverse=not reverse)

@@ -12,6 +12,8 @@ from typing import Any
 
 from fleche.caches import BaseCache
 from fleche.call import LazyCall, Outcome, QueryCall
+from fleche.call.conditions import Condition
+from fleche.query import q
 
 __all__ = ["Selection", "parse_age", "parse_pair"]
 
@@ -26,6 +28,7 @@ class Selection:
         function: A name, ``module.name``, or a pattern of one with ``*``; None is any.
         arguments: Values by name.
         tags: Values by name.
+        where: A condition beyond these, or None.
         since: Only calls that started then or later.
         outcomes: Only these.
     """
@@ -33,6 +36,7 @@ class Selection:
     function: str | None
     arguments: Mapping[str, Any]
     tags: Mapping[str, Any]
+    where: Condition | None
     since: datetime | None
     outcomes: frozenset[Outcome]
 
@@ -43,9 +47,15 @@ class Selection:
                 if self._fits(call):
                     yield call
 
+    def _condition(self) -> Condition | None:
+        if self.since is None:
+            return self.where
+        recent = q.at >= self.since
+        return recent if self.where is None else recent & self.where
+
     def _templates(self) -> Iterable[QueryCall]:
         metadata = {"tags": dict(self.tags)} if self.tags else {}
-        base = QueryCall(arguments=self.arguments, metadata=metadata, outcomes=self.outcomes)
+        base = QueryCall(arguments=self.arguments, metadata=metadata, outcomes=self.outcomes, where=self._condition())
         name = self.function
         if name is None or "*" in name:
             return [base]
@@ -54,10 +64,9 @@ class Selection:
         return [replace(base, name=name), *qualified]
 
     def _fits(self, call: LazyCall) -> bool:
+        pattern = self.function or ""
         names = (call.name, f"{call.module}.{call.name}")
-        if "*" in (self.function or "") and not any(fnmatchcase(name, self.function or "") for name in names):
-            return False
-        return self.since is None or (call.at is not None and call.at >= self.since)
+        return "*" not in pattern or any(fnmatchcase(name, pattern) for name in names)
 
 
 def parse_pair(text: str) -> tuple[str, Any]:

@@ -43,6 +43,11 @@ class Field:
     def __ge__(self, value: Any) -> Condition:
         return Comparison(self._path, Operator.GE, value)
 
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self._path
+
     def between(self, low: Any, high: Any) -> Condition:
         """Whether it lies between two values, both included."""
         return Comparison(self._path, Operator.GE, low) & Comparison(self._path, Operator.LE, high)

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from fleche.call import LazyCall, Outcome, QueryCall
-from fleche.call.conditions import Condition
+from fleche.call.conditions import Comparison, Condition, Operator, Path, field_of, kind_of_scalar, path_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pandas as pd
+    import polars as pl
 
     from fleche.digest import Digest
 
 __all__ = ["Findable", "QueryIterator"]
+
+
+@runtime_checkable
+class HasPath(Protocol):
+    """A field of a call, as ``q`` gives it."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+
+By = Callable[[LazyCall], Any] | HasPath | str
+"""What calls are sorted, grouped or told apart by."""
 
 Step = Callable[[Iterable[LazyCall]], Iterable[LazyCall]]
 
@@ -26,6 +43,9 @@ class Findable(Protocol):
 
     def find(self, template: QueryCall) -> Iterable[LazyCall]:
         """Return the calls that match, oldest first."""
+
+    def columns(self, template: QueryCall) -> Mapping[str, list[Any]] | None:
+        """Return the calls that match as columns, or None where they must be looked at one by one."""
 
     def evict(self, key: Digest | str) -> None:
         """Remove a record."""
@@ -70,7 +90,13 @@ class _Sort:
     reverse: bool
 
     def __call__(self, calls: Iterable[LazyCall]) -> Iterable[LazyCall]:
-        return sorted(calls, key=self.by, reverse=self.reverse)
+        found = [(self.by(call), call) for call in calls]
+        there = [(value, call) for value, call in found if value is not None]
+        try:
+            there.sort(key=itemgetter(0), reverse=self.reverse)
+        except TypeError:  # values of several kinds
+            there.sort(key=_by_kind, reverse=self.reverse)
+        return [call for _, call in there] + [call for value, call in found if value is None]
 
 
 class QueryIterator(Iterable[LazyCall]):
@@ -163,20 +189,46 @@ class QueryIterator(Iterable[LazyCall]):
         """Return the calls after the first so many."""
         return self._then(_Slice(count, None))
 
-    def sort(self, by: Callable[[LazyCall], Any], *, reverse: bool = False) -> QueryIterator:
-        """Return the calls in the order of what a function returns for each."""
-        return self._then(_Sort(by, reverse))
+    def sorted(self, by: By, *, reverse: bool = False) -> QueryIterator:
+        """Return the calls in the order of something of each; those that have no such thing come last.
 
-    def unique(self, by: Callable[[LazyCall], Hashable] | None = None) -> QueryIterator:
-        """Return the first call of each kind: by default, of each result."""
-        return self._then(_Unique(by or _result_digest))
+        Args:
+            by: A field (``q.arg.lr``), its name (``"arg.lr"``, ``"meta.runtime.walltime"``), or a function of a call.
+                Fields of several kinds are sorted by kind first, so that nothing is compared that has no order.
+            reverse: Whether the largest comes first.
+        """
+        return self._then(_Sort(_getter(by), reverse))
 
-    def groupby(self, by: Callable[[LazyCall], Hashable]) -> dict[Any, list[LazyCall]]:
-        """Return the calls in lists, by what a function returns for each."""
+    def unique(self, by: By | None = None) -> QueryIterator:
+        """Return the first call of each kind: of each result by default, else by a field, its name or a function."""
+        return self._then(_Unique(_result_digest if by is None else _getter(by)))
+
+    def groupby(self, by: By) -> dict[Any, list[LazyCall]]:
+        """Return the calls in lists, by a field, its name, or what a function returns for each.
+
+        Calls that have no such field are under None.
+        """
+        of = _getter(by)
         groups: dict[Any, list[LazyCall]] = {}
         for call in self:
-            groups.setdefault(by(call), []).append(call)
+            groups.setdefault(of(call), []).append(call)
         return groups
+
+    def since(self, moment: datetime) -> QueryIterator:
+        """Return the calls that started then or later.
+
+        Raises:
+            TypeError: The time has no timezone.
+        """
+        return self.where(Comparison(("at",), Operator.GE, moment))
+
+    def until(self, moment: datetime) -> QueryIterator:
+        """Return the calls that started before a time.
+
+        Raises:
+            TypeError: The time has no timezone.
+        """
+        return self.where(Comparison(("at",), Operator.LT, moment))
 
     def only(self) -> LazyCall:
         """Return the one call that there is.
@@ -232,12 +284,27 @@ class QueryIterator(Iterable[LazyCall]):
         return [_row(call) for call in self]
 
     def table(self) -> pd.DataFrame:
-        """Return `rows` as a pandas table, one row a call."""
+        """Return `rows` as a pandas table, one row a call; no value is loaded."""
         import pandas as pd
 
-        return pd.DataFrame(self.rows())
+        columns = None if self._steps else self._cache.columns(self._template)
+        return pd.DataFrame(self.rows() if columns is None else dict(columns))
 
     df = table
+
+    def pl(self) -> pl.DataFrame:
+        """Return `rows` as a polars table, one row a call; no value is loaded.
+
+        What a call does not have is null. A column whose values are of several types becomes text.
+
+        Raises:
+            ImportError: polars is not installed; ``pip install 'fleche[frames]'``.
+        """
+        import polars as pl
+
+        rows = self.rows()
+        names = dict.fromkeys(name for row in rows for name in row)
+        return pl.DataFrame({name: _one_type([row.get(name) for row in rows]) for name in names}, strict=False)
 
     def __len__(self) -> int:
         return self.count()
@@ -272,8 +339,29 @@ def _meets(condition: Condition, call: LazyCall) -> bool:
     return bool(condition.decide(call.record, call))
 
 
+def _by_kind(item: tuple[Any, LazyCall]) -> tuple[str, Any]:
+    value = item[0]
+    kind = kind_of_scalar(value)
+    return (kind, value) if kind is not None else (type(value).__qualname__, repr(value))
+
+
+def _getter(by: By) -> Callable[[LazyCall], Any]:
+    """Return the function that a field, or its name, stands for."""
+    if isinstance(by, str):
+        return partial(field_of, path=path_of(by))
+    return partial(field_of, path=by.path) if isinstance(by, HasPath) else by
+
+
 def _started(call: LazyCall) -> float:
     return call.at.timestamp() if call.at is not None else float("-inf")
+
+
+def _one_type(values: list[Any]) -> list[Any]:
+    """Return a column of one type: as it is, as floats where ints are among them, or else as text."""
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) <= 1 or kinds == {int, float}:
+        return values
+    return [value if value is None else str(value) for value in values]
 
 
 def _result_digest(call: LazyCall) -> Hashable:

@@ -8,6 +8,7 @@ OperationContext            what surrounds every operation on a key
     └── CallStorage         save, load, query and transform of records
         └── CallMixin       the same by put and get
 RecordStore                 both in one place: one statement finds a call, one transaction files it
+Tabular                     a call storage that gives many records at once, as columns
 EnvelopeStorage             a value storage that keeps several forms of one value
 """
 
@@ -48,6 +49,7 @@ __all__ = [
     "RecordStore",
     "SaveError",
     "StorageBackend",
+    "Tabular",
     "ValueMixin",
     "ValueStorage",
     "check_key",
@@ -437,6 +439,21 @@ class CallMixin(CallStorage, StorageBackend):
                 yield self.get(key)
             except KeyError:  # evicted by someone else meanwhile
                 continue
+
+
+@runtime_checkable
+class Tabular(Protocol):
+    """A call storage that gives many records at once, as the columns of a table. An ability: not all have it."""
+
+    def columns(self, template: QueryCall) -> Mapping[str, list[Any]] | None:
+        """Return the records that a template matches, oldest first, as lists of equal length by name.
+
+        ``key module name version at walltime outcome result``, then ``arg.NAME`` for each argument: its value where
+        it lives in the row, else its digest as text, and the float NaN where a call has no such argument.
+
+        Returns:
+            None where the template asks for what only whole records, or values, can tell.
+        """
 
 
 class Hit(NamedTuple):

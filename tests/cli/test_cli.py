@@ -96,6 +96,8 @@ def test_ls_filters_sorts_and_limits(filled: Run) -> None:
         (["-a", "name=a"], 1),
         (["-t", "phase=train"], 2),
         (["--since", "1h"], 4),
+        (["--where", "arg.lr < 0.2"], 1),
+        (["--where", "arg.lr > 0 and meta.tags.phase == 'train'", "--where", "name == 'fit'"], 2),
         (["--failed"], 1),
         (["--all"], 5),
         (["--limit", "2"], 2),

@@ -42,7 +42,7 @@ def test_chains_leave_the_query_as_it_was(filled: Cache) -> None:
     """filter, sort, skip, take, unique, groupby compose in order."""
     query = work.calls
     assert query.filter(lambda call: call.result["half"] == 1).count() == 2
-    assert [c.arguments["n"] for c in query.sort(lambda c: -c.arguments["n"]).skip(1).take(2)] == [4, 3]
+    assert [c.arguments["n"] for c in query.sorted(lambda c: -c.arguments["n"]).skip(1).take(2)] == [4, 3]
     assert [c.arguments["n"] for c in query.unique()] == [0, 2, 4]
     groups = query.groupby(lambda c: c.arguments["kind"])
     assert {kind: len(calls) for kind, calls in groups.items()} == {"a": 3, "b": 3}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from sqlite3 import Connection
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from fleche.call.records import DigestedCall, QueryCall
 from fleche.digest import Digest
@@ -15,6 +15,7 @@ from fleche.storage.base import CallStorage, Intent
 from fleche.storage.canonical import canonical
 from fleche.storage.embedded.keys import EmbeddedKeys
 from fleche.storage.sql import records, statements
+from fleche.storage.sql.columns import columns
 
 __all__ = ["EmbeddedCalls"]
 
@@ -63,6 +64,10 @@ class EmbeddedCalls(EmbeddedKeys, CallStorage):
         template = template.digested()
         text, values = records.find(template)
         return filter(template.matches, self._records(self._numbers(text, values)))
+
+    def columns(self, template: QueryCall) -> Mapping[str, list[Any]] | None:
+        """Return the records that a template matches as columns; see `Tabular.columns`."""
+        return self._database.read(partial(columns, template.digested()))
 
     def recent(self, limit: int) -> Iterator[DigestedCall]:
         """Return at most so many records, newest first; see `CallStorage.recent`."""

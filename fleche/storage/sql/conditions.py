@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fleche.call.conditions import Both, Comparison, Condition, Either, Kind, Negation, Operator, is_nan
 from fleche.clock import to_micros
 
-__all__ = ["Clause", "Dialect", "may_hold"]
+__all__ = ["POSTGRESQL", "SQLITE", "Clause", "Dialect", "may_hold", "must_hold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ SQLITE = Dialect()
 POSTGRESQL = Dialect(order=' COLLATE "C"', starts="starts_with({0}, ?)", contains="strpos({0}, ?) > 0")
 
 _SOME_ARGUMENT = "EXISTS (SELECT 1 FROM arguments WHERE arguments.call = calls.id AND arguments.name = ? AND ({}))"
+_BY_DIGEST = "calls.id IN (SELECT arguments.call FROM arguments WHERE arguments.digest IN ({}) AND arguments.name = ?)"
 _ALL = Clause("1 = 1")
 _NONE = Clause("1 = 0")
 _LOW, _HIGH = -(2**63), 2**63 - 1
@@ -67,6 +68,11 @@ _SQL = {Operator.EQ: "=", Operator.NE: "<>"}
 def may_hold(condition: Condition, dialect: Dialect = SQLITE) -> Clause:
     """Return what is true of every row that may meet a condition, and false of as many others as columns can tell."""
     return _Compiler(dialect).clause(condition, certain=False)
+
+
+def must_hold(condition: Condition, dialect: Dialect = SQLITE) -> Clause:
+    """Return what is true only of rows that surely meet a condition, and of as many of them as columns can tell."""
+    return _Compiler(dialect).clause(condition, certain=True)
 
 
 class _Compiler:
@@ -111,7 +117,7 @@ class _Compiler:
             if is_nan(asked.value):
                 return _NONE
             raw = [bytes.fromhex(digest) for digest in sorted(asked.digests) if _is_hex(digest)]
-            return _some_argument(name, Clause(f"arguments.digest IN ({_marks(raw)})", tuple(raw))) if raw else _NONE
+            return Clause(_BY_DIGEST.format(_marks(raw)), (*raw, name)) if raw and _storable(name) else _NONE
         kind = Kind.NUMBER if asked.operator is Operator.ISNAN else asked.kind
         if kind is None:  # pragma: no cover - only == takes such values
             return _NONE

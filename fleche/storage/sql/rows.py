@@ -22,6 +22,7 @@ __all__ = [
     "OUTCOMES",
     "Cells",
     "Runtime",
+    "argument_of",
     "argument_rows",
     "metadata_rows",
     "outcome_number",
@@ -124,6 +125,16 @@ def _scalar_of(kind: str | None, i: int | None, r: float | None, t: str | None) 
     if i is None and r is None and t is None:
         return False, None, shown
     return True, _value_of(word, i, r, t), shown
+
+
+def argument_of(digest: bytes, kind: str | None, i: int | None, r: float | None, t: str | None) -> Any:
+    """Return what stands for an argument in a table: its value where that is in the row, else its digest as text."""
+    if kind == "int" and i is not None:
+        return i
+    if kind == "float" and r is not None and t is None:
+        return r
+    in_row, value, _ = _scalar_of(kind, i, r, t)
+    return value if in_row else digest.hex()
 
 
 def _value_of(word: str, i: int | None, r: float | None, t: str | None) -> Scalar:
