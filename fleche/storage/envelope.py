@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xxhash
 
@@ -19,6 +20,10 @@ from fleche.storage.pickling import Serializer, dump
 from fleche.storage.sources import FileSource, MemorySource, Source
 from fleche.storage.whole import write_whole
 from fleche.storage.zstd import shrunk
+
+if TYPE_CHECKING:
+    from fleche.digest import Digest
+    from fleche.storage.signing import Keyring
 
 __all__ = ["Envelope"]
 
@@ -114,11 +119,28 @@ class Envelope:
             source.verify()
         return cls(header, stream, source, place)
 
-    def load(self, loader: Loader) -> Any:
+    def signed(self, keys: Keyring, address: Digest) -> Envelope:
+        """Return the same envelope signed for a digest by the first of the keys; the buffers are not copied.
+
+        The checksum, and so the form, stay as they are.
+        """
+        sign = partial(_signature, keys, address, self._stream)
+        header = self._header.signed(self._raw_parts(), sign, keys.size)
+        return Envelope(header, self._stream, MemorySource(self._source.stored(), header, self.place), self.place)
+
+    def is_signed(self, keys: Keyring, address: Digest) -> bool:
+        """Whether one of the keys signed this envelope for a digest. `load` must then verify the buffers."""
+        signature = self._header.signature
+        if signature is None:
+            return False
+        return keys.verifies(_pieces(address, self._header.covered(), self._stream), signature)
+
+    def load(self, loader: Loader, *, verify: bool = False) -> Any:
         """Return the value: a new one at each call, the caller's to change.
 
         Args:
             loader: Which types are built; see `fleche.storage.loader`.
+            verify: Whether the checksums of the very buffers that the value gets are verified.
 
         Raises:
             UntrustedError: The loader does not build a type that the stream asks for.
@@ -134,6 +156,8 @@ class Envelope:
                 place=self.place,
             )
         buffers: Sequence[bytearray | memoryview] = self._source.fresh() if header.parts > 1 else ()
+        for index, buffer in enumerate(buffers if verify else (), start=1):
+            header.verify(index, buffer, self.place)
         try:
             return loader.load(self._stream, buffers, header.serializer)
         except UntrustedError as error:
@@ -211,6 +235,15 @@ class Envelope:
 
     def __repr__(self) -> str:
         return f"<Envelope {self.form} of {self.size} bytes from {self.place}>"
+
+
+def _signature(keys: Keyring, address: Digest, stream: bytes, covered: bytes) -> bytes:
+    return keys.sign(_pieces(address, covered, stream))
+
+
+def _pieces(address: Digest, covered: bytes, stream: bytes) -> list[bytes]:
+    """Return what a signature is taken of."""
+    return [f"fleche envelope\n{address}\n".encode(), covered, stream]
 
 
 def _writers(value: Any, has_buffers: bool) -> str:

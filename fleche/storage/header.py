@@ -23,7 +23,7 @@ _FIXED = struct.Struct("<4sBBBBBBHIQ")
 _SECTION = struct.Struct("<BI")
 _SIZE = struct.Struct("<Q")
 _SUM = struct.Struct("<Q")
-_BUFFERS, _COMPRESSED, _WRITERS = 1, 2, 3
+_BUFFERS, _COMPRESSED, _WRITERS, _SIGNATURE = 1, 2, 3, 4
 _XXH3, _SHA256 = 1, 2
 _SERIALIZERS = {int(s): s for s in Serializer}
 
@@ -58,9 +58,20 @@ class Header:
         stored_sizes: The same as stored; a part that is smaller there is compressed.
         sums: The checksum of each part before compression.
         writers: The packages that wrote it, such as ``numpy=2.4.6``; may be empty.
+        signature: Scheme, key id and signature, or None.
     """
 
-    __slots__ = ("_algorithm", "encoded", "python", "raw_sizes", "serializer", "stored_sizes", "sums", "writers")
+    __slots__ = (
+        "_algorithm",
+        "encoded",
+        "python",
+        "raw_sizes",
+        "serializer",
+        "signature",
+        "stored_sizes",
+        "sums",
+        "writers",
+    )
 
     def __init__(
         self,
@@ -72,6 +83,7 @@ class Header:
         stored_sizes: Sequence[int],
         sums: Sequence[bytes],
         writers: str,
+        signature: bytes | None = None,
     ) -> None:
         self.encoded = encoded
         self.serializer = serializer
@@ -81,6 +93,7 @@ class Header:
         self.stored_sizes = stored_sizes
         self.sums = sums
         self.writers = writers
+        self.signature = signature
 
     @classmethod
     def describe(cls, serializer: Serializer, raw: Sequence[Bytes], stored: Sequence[Bytes], writers: str) -> Header:
@@ -100,6 +113,37 @@ class Header:
         fixed = _FIXED.pack(MAGIC, MAJOR, MINOR, serializer, python, _XXH3, 0, 0, size, raw_sizes[0])
         body = fixed + sums[0] + sections
         return cls(body + _xxh3(body), serializer, python, _XXH3, raw_sizes, stored_sizes, sums, writers)
+
+    def covered(self) -> bytes:
+        """Return what of a signed header its signature covers: all up to the signature's section."""
+        return self.encoded[: len(self.encoded) - _SUM.size - _SECTION.size - len(self.signature or b"")]
+
+    def signed(self, raw: Sequence[Bytes], sign: Callable[[bytes], bytes], size: int) -> Header:
+        """Return the same header with SHA-256 for its checksums and a signature as its last section.
+
+        Args:
+            raw: The parts before compression.
+            sign: Returns the signature of what it covers of the header.
+            size: Bytes of a signature.
+        """
+        sums = [_sha256(part) for part in raw]
+        sections = self._tables(sums)
+        whole = _FIXED.size + len(sums[0]) + len(sections) + _SECTION.size + size + _SUM.size
+        fixed = _FIXED.pack(MAGIC, MAJOR, MINOR, self.serializer, self.python, _SHA256, 0, 0, whole, self.raw_sizes[0])
+        covered = fixed + sums[0] + sections
+        signature = sign(covered)
+        body = covered + _section(_SIGNATURE, signature)
+        sizes = self.raw_sizes, self.stored_sizes
+        return Header(body + _xxh3(body), self.serializer, self.python, _SHA256, *sizes, sums, self.writers, signature)
+
+    def _tables(self, sums: Sequence[bytes]) -> bytes:
+        """Return the sections of sizes, checksums and writers."""
+        sections = b""
+        if len(sums) > 1:
+            sections += _section(_BUFFERS, b"".join(map(_entry, self.raw_sizes[1:], sums[1:])))
+        if list(self.stored_sizes) != list(self.raw_sizes):
+            sections += _section(_COMPRESSED, b"".join(map(_SIZE.pack, self.stored_sizes)))
+        return sections + _section(_WRITERS, self.writers.encode()) if self.writers else sections
 
     @classmethod
     def parse(cls, data: Bytes, place: str) -> Header:
@@ -129,6 +173,7 @@ class Header:
         width = _ALGORITHMS[algorithm][0]
         start = _FIXED.size + width
         raw_sizes, sums, stored_sizes, writers = [stream], [body[_FIXED.size : start]], [stream], ""
+        signature = None
         if start != end:
             sections = _sections(body, start, place)
             table = sections.get(_BUFFERS, b"")
@@ -138,9 +183,11 @@ class Header:
             packed = sections.get(_COMPRESSED)
             stored_sizes = raw_sizes if packed is None else [s for (s,) in _SIZE.iter_unpack(packed)]
             writers = sections.get(_WRITERS, b"").decode("utf-8", "replace")
+            signature = sections.get(_SIGNATURE)
             if len(stored_sizes) != len(raw_sizes):
                 raise damaged(place, "its tables of sizes disagree")
-        return cls(encoded, _SERIALIZERS[serializer], python, algorithm, raw_sizes, stored_sizes, sums, writers)
+        known = _SERIALIZERS[serializer]
+        return cls(encoded, known, python, algorithm, raw_sizes, stored_sizes, sums, writers, signature)
 
     @property
     def parts(self) -> int:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from fleche.digest import Digest
 from fleche.storage.envelope import Envelope
+from fleche.storage.loader import TRUSTED, Loader
+
+if TYPE_CHECKING:
+    from fleche.call.records import DigestedCall
+    from fleche.storage.signing import Keyring
 
 __all__ = ["PLAIN", "Packing"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Packing:
-    """How a store packs values. Picklable, as the store that carries it is.
+    """How a store packs values, signs them, and tells its own from others'. Picklable; secret keys stay behind.
 
     Attributes:
         compress: Whether each part that shrinks by it is compressed, with zstd.
+        keys: What signs values and records, and verifies them; None signs nothing.
     """
 
     compress: bool = False
+    keys: Keyring | None = None
 
     def pack(self, value: Any) -> Envelope:
         """Return a value's envelope; it refers to the value's own buffers.
@@ -28,6 +36,37 @@ class Packing:
             ConfigError: Compressing needs the extra ``fleche[zstd]``, which is not installed.
         """
         return Envelope.pack(value, compress=self.compress)
+
+    def signed(self, envelope: Envelope, address: Digest) -> Envelope:
+        """Return an envelope as it is written under a digest: signed, where there are keys."""
+        return envelope if not self.keys else envelope.signed(self.keys, address)
+
+    def load(self, envelope: Envelope, address: Digest, loader: Loader) -> Any:
+        """Return the value of an envelope that lies under a digest.
+
+        What one of the keys signed, for this digest, is built in full; all else by the store's loader.
+
+        Raises:
+            UntrustedError: The loader does not build a type in it.
+            DamagedError: It cannot be built.
+        """
+        if self.keys and loader is not TRUSTED and envelope.is_signed(self.keys, address):
+            return envelope.load(TRUSTED, verify=True)
+        return envelope.load(loader)
+
+    def sign_record(self, call: DigestedCall) -> bytes | None:
+        """Return the signature of a record: of its key, outcome, result and form. None where there are no keys."""
+        return None if not self.keys else self.keys.sign(_covered(call.key, call.outcome, call.result, call.form))
+
+    def is_record_signed(
+        self, key: Digest, outcome: str, result: str | None, form: str | None, signature: bytes
+    ) -> bool:
+        """Whether one of the keys signed a record."""
+        return self.keys is not None and self.keys.verifies(_covered(key, outcome, result, form), signature)
+
+
+def _covered(key: str, outcome: str, result: str | None, form: str | None) -> list[bytes]:
+    return [f"fleche record\n{key}\n{outcome}\n{result or ''}\n{form or ''}\n".encode()]
 
 
 PLAIN = Packing()

@@ -43,9 +43,9 @@ def expanded(part: bytes | bytearray | memoryview, size: int, place: str) -> byt
         import zstandard
     except ImportError as error:
         raise UnreadableError(f"{place} is compressed: pip install 'fleche[zstd]' to read it", place=place) from error
-    if zstandard.frame_content_size(part) != size:
-        raise ValueError(f"its frame does not hold {size} bytes")
     try:
+        if zstandard.frame_content_size(part) != size:
+            raise ValueError(f"its frame does not hold {size} bytes")
         whole: bytes = zstandard.ZstdDecompressor().decompress(part, max_output_size=size)
     except zstandard.ZstdError as error:
         raise ValueError(str(error)) from error

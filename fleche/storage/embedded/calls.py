@@ -96,7 +96,8 @@ class EmbeddedCalls(EmbeddedKeys, CallStorage):
                 del new[key]
             else:
                 gone.append(number)
-        self._database.write(partial(_refile, gone, list(new.values())))
+        rows = [records.Prepared(record, self.store.packing.sign_record(record)) for record in new.values()]
+        self._database.write(partial(_refile, gone, list(zip(new.values(), rows, strict=True))))
 
     def _numbers(self, text: str, values: list[object]) -> list[int]:
         rows = self._database.read(lambda connection: connection.execute(text, values).fetchall())
@@ -132,12 +133,11 @@ def _drop(known: tuple[bytes], connection: Connection) -> None:
         records.drop(connection, row[0])
 
 
-def _refile(gone: Sequence[int], new: Sequence[DigestedCall], connection: Connection) -> None:
+def _refile(gone: Sequence[int], new: Sequence[tuple[DigestedCall, records.Prepared]], connection: Connection) -> None:
     """Delete records, then file others; where someone filed one of these keys meanwhile, the usual rule decides."""
     for number in gone:
         records.drop(connection, number)
-    for record in new:
-        rows = records.Prepared(record)
+    for record, rows in new:
         old = records.filed(connection, record, rows.key)
         if old is None or record.replaces(old.call):
             if old is not None:

@@ -39,9 +39,10 @@ class Filing:
         lease: Lease | None,
         code: CodeRecord | None,
         unreadable: Container[tuple[Digest, str | None]],
+        signature: bytes | None = None,
     ) -> None:
         self._call = call
-        self._rows = records.Prepared(call)
+        self._rows = records.Prepared(call, signature)
         self._inline = own.to_bytes() if own is not None and own.size <= _IN_ROW else None
         self._own = own
         self._others = [

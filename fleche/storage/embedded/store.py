@@ -87,7 +87,7 @@ class EmbeddedStore(OperationContext):
         self._files = ValueFiles(self._directory.values, self._directory.quarantine, verify=self._options["verify"])
         self._index = str(self._directory.index)
         self._loader: Loader | None = self._options["loader"]
-        self._packing: Packing = self._options["packing"]
+        self.packing: Packing = self._options["packing"]
         self._unreadable: set[tuple[Digest, str | None]] = set()
         self._direct = self._is_plain()
         self.leases: Leases = LocalLeases(self._directory.locks)
@@ -104,7 +104,7 @@ class EmbeddedStore(OperationContext):
 
     def pack(self, value: Any) -> Envelope:
         """Return a value's bytes as this store keeps them; see `RecordStore.pack`."""
-        return self._packing.pack(value)
+        return self.packing.pack(value)
 
     def lookup(self, key: Digest) -> Hit | None:
         """Return what is known of a call, by one statement; see `RecordStore.lookup`."""
@@ -120,11 +120,13 @@ class EmbeddedStore(OperationContext):
             return None
         if row is None:
             return None
-        number, result, form, at, expires, own, *stored = row
+        number, result, form, at, expires, own, signature, *stored = row
         known = None if result is None else Digest.from_bytes(result)
         form = None if form is None else form.hex()
         envelope, damage = None, None
-        if known is not None:
+        if self.packing.keys and not self._is_ours(key, number, known, form, signature):
+            damage = self._disowned(key, known, form)
+        elif known is not None:
             try:
                 if own is not None:
                     envelope = Envelope.parse(own, place=self._index)
@@ -135,7 +137,30 @@ class EmbeddedStore(OperationContext):
             except DamagedError as error:
                 self._note(known, form, error)
                 damage = error.with_traceback(None)  # which would keep the file mapped
+            if envelope is not None and self.packing.keys and not self._is_signed(envelope, known):
+                envelope, damage = None, self._disowned(key, known, form)
         return Hit(OUTCOMES[number], at, expires, known, form, envelope, damage)
+
+    def _is_ours(
+        self, key: Digest, number: int, result: Digest | None, form: str | None, signature: bytes | None
+    ) -> bool:
+        """Whether a record can be believed: nobody else can have written it, or it is signed."""
+        if self.trusted:
+            return True
+        return signature is not None and self.packing.is_record_signed(key, OUTCOMES[number], result, form, signature)
+
+    def _is_signed(self, envelope: Envelope, address: Digest) -> bool:
+        """Whether a result can be believed: nobody else can have written it, or it is signed."""
+        return self.trusted or (self.packing.keys is not None and envelope.is_signed(self.packing.keys, address))
+
+    def _disowned(self, key: Digest, result: Digest | None, form: str | None) -> DamagedError:
+        if result is not None:
+            self._unreadable.add((result, form))  # so that what is computed anew replaces it
+        return DamagedError(
+            f"call {key[:12]} or its result is not signed by one of our keys, and others can write to {self.root}: it "
+            f"counts as missing.",
+            place=str(self.root),
+        )
 
     def _stored(self, digest: Digest, form: bytes, size: int, stat: str | None, envelope: bytes | None) -> Envelope:
         """Return a value's bytes from its row or file.
@@ -179,10 +204,13 @@ class EmbeddedStore(OperationContext):
         code: CodeRecord | None = None,
     ) -> None:
         """File a call with its values, in one transaction; see `RecordStore.record`."""
+        if self.packing.keys:
+            values = {name: self.packing.signed(envelope, name) for name, envelope in values.items()}
         own = None if call.result is None else values.get(call.result)
         if own is not None:
             call = call.evolve(form=own.form)
-        filing = Filing(call, own, values, self._files, self._database, lease, code, self._unreadable)
+        signature = self.packing.sign_record(call)
+        filing = Filing(call, own, values, self._files, self._database, lease, code, self._unreadable, signature)
         if self._direct:
             self._database.write(filing)
         else:
@@ -192,16 +220,20 @@ class EmbeddedStore(OperationContext):
     def decode(self, digest: Digest, envelope: Envelope) -> Any:
         """Return the value in an envelope; see `RecordStore.decode`."""
         try:
-            return envelope.load(self._loader or self._choose_loader())
+            return self.packing.load(envelope, digest, self._loader or self._choose_loader())
         except DamagedError as error:
             form = envelope.form if isinstance(error, UnreadableError) else None
             self._note(digest, form, error)
+            raise
+        except UntrustedError:
+            if self.packing.keys:
+                self._unreadable.add((digest, envelope.form))
             raise
 
     def refuses(self, value: Any) -> UntrustedError | None:
         """Return why this store will not build a value that it keeps; None where it will: always, if it is trusted."""
         loader = self._loader or self._choose_loader()
-        if loader is TRUSTED:
+        if loader is TRUSTED or self.packing.keys:
             return None
         try:
             self.pack(value).load(loader)

@@ -61,7 +61,7 @@ class EmbeddedValues(EmbeddedKeys, ValueStorage):
     def put_envelope(self, key: Digest, envelope: Envelope) -> None:
         """Keep one form of a value beside the others; see `EnvelopeStorage.put_envelope`."""
         with self._operation_context(key, intent=Intent.WRITE):
-            value = StoredValue(key, envelope, self._files, self._database)
+            value = StoredValue(key, self.store.packing.signed(envelope, key), self._files, self._database)
             newest = self._database.one(statements.VALUE, (key.raw,))
             is_newest = newest is None or newest[0].hex() == value.form
             if is_newest and self._database.read(value.is_here):

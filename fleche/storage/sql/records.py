@@ -43,19 +43,23 @@ _FIRST = itemgetter(0)
 class Prepared:
     """A record as rows, made before the transaction begins.
 
+    Args:
+        call: The record.
+        signature: Its signature, or None.
+
     Raises:
         SaveError: Something in the record cannot be stored.
     """
 
     __slots__ = ("arguments", "environment", "function", "head", "inputs", "key", "metadata", "tail")
 
-    def __init__(self, call: DigestedCall) -> None:
+    def __init__(self, call: DigestedCall, signature: bytes | None = None) -> None:
         try:
-            self._fill(call)
+            self._fill(call, signature)
         except (ValueError, OverflowError, UnicodeError) as error:
             raise SaveError(f"the record of {call.module}.{call.name} cannot be stored: {error}") from error
 
-    def _fill(self, call: DigestedCall) -> None:
+    def _fill(self, call: DigestedCall, signature: bytes | None) -> None:
         check_text(call)
         at = None if call.at is None else to_micros(call.at)
         runtime = runtime_columns(call.metadata.get("runtime"), at)
@@ -78,6 +82,7 @@ class Prepared:
         self.tail = (
             None if call.parent is None else whole(call.parent),
             None if call.expires is None else to_micros(call.expires),
+            signature,
         )
         self.arguments = argument_rows(call)
         self.metadata = list(metadata_rows(call, runtime))

@@ -33,7 +33,7 @@ SCHEMA = (
 )
 
 # (key)
-LOOKUP = 'SELECT calls.outcome, calls.result, calls.form, calls.at, calls.expires, calls.envelope, "values".form AS form_1, "values".size, "values".stat, "values".envelope AS envelope_1 FROM calls LEFT OUTER JOIN "values" ON calls.envelope IS NULL AND "values".digest = calls.result AND "values".form = coalesce(calls.form, "values".form) WHERE calls."key" = ?'
+LOOKUP = 'SELECT calls.outcome, calls.result, calls.form, calls.at, calls.expires, calls.envelope, calls.signature, "values".form AS form_1, "values".size, "values".stat, "values".envelope AS envelope_1 FROM calls LEFT OUTER JOIN "values" ON calls.envelope IS NULL AND "values".digest = calls.result AND "values".form = coalesce(calls.form, "values".form) WHERE calls."key" = ?'
 
 # (key)
 OLD = 'SELECT calls.id, calls.outcome, calls.result, calls.form, calls.expires, calls.result IS NULL OR calls.envelope IS NOT NULL OR (EXISTS (SELECT 1 FROM "values" WHERE calls.envelope IS NULL AND "values".digest = calls.result AND "values".form = coalesce(calls.form, "values".form))) OR (EXISTS (SELECT 1 FROM calls AS other WHERE other.result = calls.result AND other.form = coalesce(calls.form, other.form) AND other.envelope IS NOT NULL)) AS anon_1 FROM calls WHERE calls."key" = ?'
@@ -53,8 +53,8 @@ ADD_ENVIRONMENT = "INSERT INTO environments (digest, json) VALUES (?, ?)"
 # (digest, kind, tree, source)
 ADD_CODE = "INSERT INTO code (digest, kind, tree, source) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
-# (key, function, outcome, result, form, at, start, wall, cpu, sys, environment, parent, expires, envelope)
-ADD_CALL = 'INSERT INTO calls ("key", function, outcome, result, form, at, start, wall, cpu, sys, environment, parent, expires, envelope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'
+# (key, function, outcome, result, form, at, start, wall, cpu, sys, environment, parent, expires, signature, envelope)
+ADD_CALL = 'INSERT INTO calls ("key", function, outcome, result, form, at, start, wall, cpu, sys, environment, parent, expires, signature, envelope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'
 
 # (call, position, name, digest, kind, i, r, t)
 ADD_ARGUMENT = "INSERT INTO arguments (call, position, name, digest, kind, i, r, t) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
