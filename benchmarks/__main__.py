@@ -8,7 +8,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import timeit
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -19,9 +18,10 @@ import joblib
 import numpy as np
 
 import fleche
+from benchmarks import many
+from benchmarks.timing import ROUNDS, duration, median
 from fleche.digest import digest
 
-ROUNDS = 7
 Times = dict[str, float]
 
 IMPORT = "import time; t = time.perf_counter(); {}; print(time.perf_counter() - t)"
@@ -33,14 +33,6 @@ def f(a, b=2): return {"x": a}
 f(1)
 print(time.perf_counter() - t)
 """
-
-
-def median(function: Callable[[], object]) -> float:
-    """Return the median seconds of one call, over some rounds of a tenth of a second each."""
-    timer = timeit.Timer(function)
-    function()
-    number = max(1, int(0.1 / max(timer.timeit(1), 1e-9)))
-    return statistics.median(time / number for time in timer.repeat(ROUNDS, number))
 
 
 def in_new_process(source: str, directory: str) -> float:
@@ -87,14 +79,6 @@ def comparisons(directory: str) -> Iterator[tuple[str, Times]]:
         yield name, {"fleche": median(lambda v=value: digest(v)), "joblib": median(lambda v=value: joblib.hash(v))}
 
 
-def duration(seconds: float) -> str:
-    """Return seconds in the unit that suits them."""
-    for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
-        if seconds * factor >= 1:
-            return f"{seconds * factor:.3g} {unit}"
-    return f"{seconds * 1e9:.3g} ns"
-
-
 def main() -> None:
     """Run all, print the table, and write the figures where the first argument says."""
     results = {}
@@ -104,6 +88,7 @@ def main() -> None:
             ours = times["fleche"]
             peers = ", ".join(f"{tool} ×{time / ours:.2g}" for tool, time in times.items() if tool != "fleche")
             print(f"{name:30} {duration(ours):>9}   {peers}")
+    many.main()
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_text(json.dumps(results, indent=1))
 
