@@ -10,6 +10,7 @@ from fleche.storage.flight import FileFlight, RangeFlight, open_flight
 from fleche.storage.leases import Leases, Owner
 from fleche.storage.leases_local import LocalLeases
 from fleche.storage.leases_process import ProcessLeases
+from fleche.storage.leases_soft import SoftLeases
 from fleche.testing.leases import AcrossProcesses, LeasesSuite, claimed, key_of
 
 pytestmark = pytest.mark.portable
@@ -68,6 +69,14 @@ class TestFileLeases(AcrossProcesses):
             f"folder = pathlib.Path({str(folder / 'locks')!r})\nfolder.mkdir(exist_ok=True)\n"
             "leases = LocalLeases(folder, flight=FileFlight(folder))"
         )
+
+
+class TestSoftLeases(AcrossProcesses):
+    def make(self, folder: Path) -> Leases:
+        return SoftLeases(folder / "locks")
+
+    def opening(self, folder: Path) -> str:
+        return f"from fleche.storage.leases_soft import SoftLeases\nleases = SoftLeases({str(folder / 'locks')!r})"
 
 
 def test_two_stores_in_one_process_exclude_each_other(tmp_path: Path):

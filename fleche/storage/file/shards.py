@@ -1,0 +1,65 @@
+"""Keys whose entries lie in one folder per first two characters: listed by folder, a prefix by one folder."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from fleche.digest import Digest
+from fleche.digest.algorithm import chosen
+from fleche.storage.base import KeyManagement, _beside
+from fleche.storage.whole import TEMPORARY
+
+__all__ = ["ShardedKeys", "entries", "is_key", "shard_names"]
+
+_HEX = frozenset("0123456789abcdef")
+
+
+def shard_names(root: Path) -> list[str]:
+    """Return the names of the folders below a root that hold entries."""
+    with suppress(FileNotFoundError):
+        return sorted(name for name in os.listdir(root) if len(name) == 2 and _HEX.issuperset(name))  # noqa: PTH208
+    return []
+
+
+def entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Return the finished files of one folder; those in the making are left out."""
+    try:
+        with os.scandir(folder) as found:
+            return [entry for entry in found if not entry.name.endswith(TEMPORARY)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def is_key(text: str) -> bool:
+    """Whether a name is a whole key of this process's algorithm."""
+    return len(text) == chosen().length and _HEX.issuperset(text)
+
+
+class ShardedKeys(KeyManagement):
+    """The keys of one face. A subclass says which keys a folder holds.
+
+    Args:
+        root: The folder of the folders.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @abstractmethod
+    def _keys_in(self, folder: Path) -> Iterable[Digest]:
+        """Return the keys of the entries in one folder, each once."""
+
+    def list(self) -> Iterable[Digest]:
+        """Return every key."""
+        return [key for name in shard_names(self.root) for key in self._keys_in(self.root / name)]
+
+    def _candidates(self, prefix: str) -> Sequence[Digest]:
+        return sorted(key for key in self._keys_in(self.root / prefix[:2]) if key.startswith(prefix))[:2]
+
+    def _neighbours(self, key: Digest) -> Sequence[Digest]:
+        # Keys of other folders differ in the first two characters, so that no prefix has to be longer for them.
+        return _beside(key, sorted(self._keys_in(self.root / key[:2])))
