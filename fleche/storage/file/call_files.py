@@ -86,6 +86,18 @@ class CallFiles:
                 return record
         return None
 
+    def peek(self, key: str) -> DigestedCall | None:
+        """Return the record of a call, or None; what is damaged stays where it is.
+
+        Raises:
+            StoreError: A file is there and cannot be read.
+        """
+        data = self.data(key)
+        try:
+            return None if data is None else call_of(data, key, str(self.paths(key)[0]))
+        except DamagedError:
+            return None
+
     def data(self, key: str) -> bytes | None:
         """Return the bytes of the file that `read` looks at first, or None.
 

@@ -209,11 +209,11 @@ class Check:
         if self._repair:
             with suppress(StoreError, SaveError):
                 self._index.rebuild()
-        for key, message in found:
+        for key in found:
             yield Finding(
                 fault=Fault.INDEX,
                 what="call",
                 digest=key,
-                message=message,
+                message="the index of this host holds another record than the file",
                 mended="the index of this host is made anew" if self._repair else "",
             )

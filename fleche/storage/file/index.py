@@ -45,6 +45,7 @@ _PUT_SHARD = "INSERT OR REPLACE INTO shards (name, stamp, seen, settled) VALUES 
 _FILES = "SELECT key, call, sight FROM files WHERE shard = ?"
 _PUT_FILE = "INSERT OR REPLACE INTO files (key, shard, call, sight) VALUES (?, ?, ?, ?)"
 _DROP_FILE = "DELETE FROM files WHERE key = ?"
+_ALL = "SELECT id, key FROM calls"
 _KEYS = "SELECT id, key FROM calls WHERE id IN (SELECT value FROM json_each(?))"
 _SIGHTS = "SELECT key, sight FROM files WHERE call IN (SELECT value FROM json_each(?))"
 
@@ -97,21 +98,24 @@ class HostIndex:
         """Return at most so many records, newest first; None where there can be no index."""
         return self._ask(statements.RECENT_IDS, [limit])
 
-    def disagreements(self) -> list[tuple[Digest, str]] | None:
-        """Return each key of which the index says something else than its file does, and what; None: no index."""
+    def disagreements(self) -> list[Digest]:
+        """Return each key of which the index says something else than its file, though it believes to know the file.
+
+        The index is not brought up to date, and nothing is set aside.
+        """
+        if not self._database().path.exists():
+            return []
         try:
-            self.refresh()
-            rows = self._database().read(lambda connection: connection.execute("SELECT id, key FROM calls").fetchall())
-        except StoreError:
-            return None
+            rows = self._database().read(lambda connection: connection.execute(_ALL).fetchall())
+        except StoreError:  # the next question makes it anew
+            return []
         found = []
         for batch in _batches([(number, Digest.from_bytes(key)) for number, key in rows]):
             loaded = self._loaded([number for number, _ in batch])
-            for _, key in batch:
-                sight, record = loaded.get(key, (None, None))
+            for key, (sight, record) in loaded.items():
                 there = self._files.sight(key)
-                if there is not None and sight == there.identity and self._files.read(key) != record:
-                    found.append((key, "the index holds another record than the file"))
+                if there is not None and sight == there.identity and record not in (self._files.peek(key), None):
+                    found.append(key)
         return found
 
     def rebuild(self) -> None:
@@ -219,13 +223,13 @@ class HostIndex:
     def _read(self, connection: Connection, shard: str, key: Digest, number: int | None, sight: Sight | None) -> None:
         """Take one record from its file into the index."""
         _drop(connection, key, number)
+        record = self._files.read(key)
+        if record is None:
+            return
         try:
-            record = self._files.read(key)
-            rows = None if record is None else records.Prepared(record)
-        except (StoreError, SaveError):  # what cannot be read is no answer to a question
-            return
-        if rows is None:
-            return
+            rows = records.Prepared(record)
+        except SaveError as error:  # of a later version, perhaps: then files are read instead
+            raise StoreError(f"the index cannot hold the record {key}: {error}") from error
         if rows.key != key.raw:  # misfiled; `check` finds it
             return
         records.file(connection, rows, None)
