@@ -20,7 +20,7 @@ from fleche.errors import DamagedError, StoreError, UnreadableError
 from fleche.faults import reach
 from fleche.storage.call_text import call_of
 from fleche.storage.file.shards import entries, is_key, shard_names
-from fleche.storage.whole import make_folder, write_whole
+from fleche.storage.whole import make_folder, temporary_sibling, write_whole
 
 __all__ = ["OTHER", "CallFiles", "Sight"]
 
@@ -122,26 +122,27 @@ class CallFiles:
             self._set_aside(path, found[1])
             return None
 
-    def write(self, call: DigestedCall, data: bytes, *, alone: bool = False) -> None:
+    def write(self, call: DigestedCall, data: bytes, old: DigestedCall | None = None) -> None:
         """Write a record, whole or not at all, in the place of one of the same kind.
+
+        A result also takes away what else the call had ended with; nothing ever takes a result away here.
 
         Args:
             call: The record.
             data: Its text.
-            alone: Whether a record of the other kind goes.
+            old: What was there before, as far as it is known.
 
         Raises:
             StoreError: It cannot be written.
         """
-        own, sibling = self.paths(call.key)
-        if call.outcome is not Outcome.RESULT:
-            own, sibling = sibling, own
+        result, other = self.paths(call.key)
+        own = result if call.outcome is Outcome.RESULT else other
         try:
             reach("call:before-write")
             self.write_file(own, data)
             reach("call:after-write")
-            if alone:
-                sibling.unlink(missing_ok=True)
+            if own is result and old is not None and old.outcome is not Outcome.RESULT:
+                other.unlink(missing_ok=True)
         except OSError as error:
             if isinstance(error, StoreError):
                 raise
@@ -177,6 +178,15 @@ class CallFiles:
                 path.unlink(missing_ok=True)
             except OSError as error:
                 raise StoreError(f"{path} cannot be removed: {error.strerror or error}", path=str(path)) from error
+
+    def take_away(self, path: Path, data: bytes) -> None:
+        """Remove a file if it holds these bytes; one that has taken its place meanwhile stays."""
+        taken = temporary_sibling(path)
+        with suppress(OSError):
+            path.rename(taken)
+            if taken.read_bytes() != data:
+                path.hardlink_to(taken)
+            taken.unlink()
 
     def exists(self, key: str) -> bool:
         """Whether there is a file for a call."""

@@ -27,6 +27,7 @@ from fleche.storage.host import host_name
 from fleche.storage.network import is_network
 from fleche.storage.sql import records, statements
 from fleche.storage.sql.database import Database, create
+from fleche.storage.trust import assess
 from fleche.storage.whole import TEMPORARY
 
 __all__ = ["HostIndex", "index_place"]
@@ -61,16 +62,31 @@ def index_place(store: str) -> Path:
 
     Args:
         store: The store's id.
+
+    Raises:
+        StoreError: There is no such place that is the user's alone.
     """
     import platformdirs
 
     folder = Path(platformdirs.user_cache_dir("fleche-index", appauthor=False))
     if is_network(folder):
-        import tempfile
-
-        user = os.getuid() if hasattr(os, "getuid") else "index"
-        folder = Path(tempfile.gettempdir()) / f"fleche-index-{user}"
+        folder = _temporary_folder()
     return folder / f"{store}.{host_name()}.db"
+
+
+def _temporary_folder() -> Path:
+    """Return a folder for temporary files that nobody else can write to."""
+    import tempfile
+
+    user = os.getuid() if hasattr(os, "getuid") else "index"
+    folder = Path(tempfile.gettempdir()) / f"fleche-index-{user}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise _unmade(folder, error) from error
+    if hasattr(os, "getuid") and not (found := assess(folder)).trusted:
+        raise StoreError(f"{folder} is no place for an index: {found.reason}", path=str(folder))
+    return folder
 
 
 class HostIndex:
@@ -103,9 +119,9 @@ class HostIndex:
 
         The index is not brought up to date, and nothing is set aside.
         """
-        if not self._database().path.exists():
-            return []
         try:
+            if not self._database().path.exists():
+                return []
             rows = self._database().read(lambda connection: connection.execute(_ALL).fetchall())
         except StoreError:  # the next question makes it anew
             return []
@@ -119,11 +135,18 @@ class HostIndex:
         return found
 
     def rebuild(self) -> None:
-        """Throw the index away; the next question makes it anew."""
+        """Throw the index away; the next question makes it anew.
+
+        Raises:
+            StoreError: It cannot be removed.
+        """
         path = self._database().path
         self.close()
-        with suppress(OSError), _making(path):
-            _remove(path)
+        try:
+            with _making(path):
+                _remove(path)
+        except OSError as error:
+            raise _unmade(path, error) from error
 
     def close(self) -> None:
         """Close all connections."""
@@ -283,10 +306,14 @@ def _make(path: Path) -> None:
                 made.rename(path)
             finally:
                 made.unlink(missing_ok=True)
+    except StoreError:
+        raise
     except OSError as error:
-        if isinstance(error, StoreError):
-            raise
-        raise StoreError(f"the index {path} cannot be made: {error.strerror or error}", path=str(path)) from error
+        raise _unmade(path, error) from error
+
+
+def _unmade(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"the index {path} cannot be made: {error.strerror or error}", path=str(path))
 
 
 def _making(path: Path) -> Any:

@@ -26,10 +26,10 @@ def shard_names(root: Path) -> list[str]:
 
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:
-    """Return the finished files of one folder; those in the making are left out."""
+    """Return the finished files of one folder; hidden ones are left out: those in the making, and those of NFS."""
     try:
         with os.scandir(folder) as found:
-            return [entry for entry in found if not entry.name.endswith(TEMPORARY)]
+            return [entry for entry in found if not entry.name.startswith(".") and not entry.name.endswith(TEMPORARY)]
     except (FileNotFoundError, NotADirectoryError):
         return []
 

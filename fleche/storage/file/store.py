@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fleche.call.records import DigestedCall, Outcome
+from fleche.call.records import DigestedCall
 from fleche.clock import to_micros
 from fleche.digest import Digest
 from fleche.errors import DamagedError, StoreError, UntrustedError
@@ -116,6 +116,7 @@ class FileStore(OperationContext):
             **{name: options[name] for name in ("sync", "verify", "mapped", "loader", "packing")},
         )
         self.calls = FileCalls(self._directory.calls, files=self.files, index=self.index, store=self)
+        self._packing: Packing = options["packing"]
         self._direct = self._is_plain()
 
     def _open(self) -> Seal:
@@ -132,7 +133,7 @@ class FileStore(OperationContext):
 
     def pack(self, value: Any) -> Envelope:
         """Return a value's bytes as this store keeps them; see `RecordStore.pack`."""
-        return self.values.packing.pack(value)
+        return self._packing.pack(value)
 
     def lookup(self, key: Digest) -> Hit | None:
         """Return what is known of a call, from at most two files; see `RecordStore.lookup`."""
@@ -145,15 +146,14 @@ class FileStore(OperationContext):
         call = self.files.read(key)
         if call is None:
             return None
-        envelope, damage = None, None
+        envelope, damage = None, None  # no damage where the file is gone: that is how a value is evicted
         if call.result is not None:
             try:
                 envelope = self.values.envelope(call.result, call.form)
             except DamagedError as error:
                 damage = error.with_traceback(None)  # which would keep the file mapped
             except FileNotFoundError:
-                path = str(self.values.files.path_of(call.result, call.form or "*"))
-                damage = DamagedError(f"{path}, the result of {call.module}.{call.name}, is gone.", place=path)
+                pass
         return Hit(
             outcome=call.outcome,
             at=None if call.at is None else to_micros(call.at),
@@ -161,7 +161,7 @@ class FileStore(OperationContext):
             result=call.result,
             form=call.form,
             envelope=envelope,
-            damage=damage if call.form is not None else None,
+            damage=damage,
         )
 
     def record(
@@ -207,7 +207,7 @@ class FileStore(OperationContext):
         if code is not None:
             self._keep_code(code)
         reach("record:before-commit")
-        self.files.write(call, text, alone=old is not None and old.outcome is not Outcome.RESULT)
+        self.files.write(call, text, old)
         reach("record:after-commit")
 
     def _replaces(self, call: DigestedCall, own: Envelope | None, old: DigestedCall) -> bool:
@@ -239,7 +239,7 @@ class FileStore(OperationContext):
 
     def refuses(self, value: Any) -> UntrustedError | None:
         """Return why this store will not build a value that it keeps; None where it will: always, if it is trusted."""
-        return self.values.builder.refuses(value, self.values.packing)
+        return self.values.builder.refuses(value, self._packing)
 
     def check(self, *, repair: bool = False) -> Iterable[Finding]:
         """Read everything that is stored, and yield what is wrong; see `Checkable.check`.

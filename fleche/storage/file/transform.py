@@ -9,7 +9,7 @@ import xxhash
 
 from fleche.call.records import DigestedCall
 from fleche.digest import Digest
-from fleche.errors import DamagedError, StoreError
+from fleche.errors import DamagedError, StoreError, UnreadableError
 from fleche.faults import reach
 from fleche.storage.call_text import call_of, call_text, seal, unseal
 from fleche.storage.file.call_files import CallFiles
@@ -85,6 +85,8 @@ class Moves:
             plan = unseal(_TOKEN, self._path.read_bytes(), str(self._path))
         except FileNotFoundError:
             return
+        except UnreadableError as error:
+            raise StoreError(str(error), path=str(self._path)) from error
         except DamagedError:  # of a disk that lost its last moments: nothing was done yet
             self._files.set_aside(self._path)
             return
@@ -93,7 +95,7 @@ class Moves:
             self._write(key, text.encode(), plan["old"].get(key))
         for key, checksum in plan["old"].items():
             if key not in plan["new"]:
-                self._remove(key, checksum)
+                self._remove(key, checksum, but=None)
         with suppress(FileNotFoundError):
             self._path.unlink()
 
@@ -105,12 +107,19 @@ class Moves:
             if filed is not None and not record.replaces(filed):
                 return
         if there != text:
-            self._files.write(record, text, alone=True)
+            self._files.write(record, text)
+        for checksum in {old, None if there is None else _sum(there)} - {None}:
+            self._remove(key, checksum, but=text)
 
-    def _remove(self, key: str, checksum: str) -> None:
-        there = self._files.data(key)
-        if there is not None and _sum(there) == checksum:
-            self._files.remove(key)
+    def _remove(self, key: str, checksum: str | None, *, but: bytes | None) -> None:
+        """Remove the files of a key that hold what is replaced."""
+        for path in self._files.paths(key):
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                continue
+            if data != but and _sum(data) == checksum:
+                self._files.take_away(path, data)
 
 
 def _sum(data: bytes) -> str:

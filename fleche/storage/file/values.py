@@ -18,7 +18,7 @@ from fleche.storage.file.shards import ShardedKeys, entries, is_key, shard_names
 from fleche.storage.loader import Loader
 from fleche.storage.network import is_network
 from fleche.storage.packing import PLAIN, Packing
-from fleche.storage.trust import Trust, assess
+from fleche.storage.trust import Trust, assess, assess_part
 from fleche.storage.value_files import ValueFiles
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ class FileValues(ShardedKeys, ValueStorage):
     ) -> None:
         super().__init__(Path(root).absolute())
         self.store = store
-        self.packing = packing
-        self.builder = Builder(loader, trust or partial(assess, self.root))
+        self._packing = packing
+        self.builder = Builder(loader, trust or partial(_assess, self.root))
         self._options = {"sync": sync, "verify": verify, "mapped": mapped, "loader": loader, "packing": packing}
         if mapped is None:
             mapped = os.name != "nt" and not is_network(self.root)
@@ -83,7 +83,7 @@ class FileValues(ShardedKeys, ValueStorage):
             key = digest(value)
             if isinstance(value, Digest):
                 return key
-        self.put_envelope(key, self.packing.pack(value))
+        self.put_envelope(key, self._packing.pack(value) if self.store is None else self.store.pack(value))
         return key
 
     def load(self, key: Digest | str) -> Any:
@@ -240,6 +240,14 @@ class FileValues(ShardedKeys, ValueStorage):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r})"
+
+
+def _assess(root: Path) -> Trust:
+    found = assess(root)
+    for name in shard_names(root) if found.trusted else ():
+        if not (of_part := assess_part(root / name)).trusted:
+            return of_part
+    return found
 
 
 def _values(kind: type[FileValues], root: str, options: dict[str, Any]) -> FileValues:

@@ -128,6 +128,23 @@ def test_an_error_is_never_written_over_a_result(store, root, make_call, file, r
     assert not other.exists()
 
 
+def test_a_result_that_lands_while_an_error_is_filed_stays(store, make_call, file, result):
+    """An error that takes the place of another error takes nothing from a result that comes in between."""
+    from fleche import faults
+
+    store.record(make_call(1, result=None, outcome=Outcome.ERROR), {})
+    landed = []
+
+    def land():
+        if not landed:
+            landed.append(None)
+            landed.append(file(store, 1, "value"))
+
+    with faults.armed("call:before-write", land):
+        store.record(make_call(1, result=None, outcome=Outcome.PARTIAL), {})
+    assert result(store, landed[1]) == "value"
+
+
 def test_a_form_that_is_saved_again_is_the_newest(store):
     """Of several forms the one that was saved last is loaded, also where the clock of files has not ticked."""
     one, other = {"a": 1, "b": 2}, {"b": 2, "a": 1}

@@ -179,9 +179,13 @@ def test_the_place_of_the_index(tmp_path, monkeypatch):
     assert place.is_relative_to(tmp_path / "cache")
     assert place.name.startswith("5eed.")
     monkeypatch.setattr(module, "is_network", lambda path: True)
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "local"))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    assert not index_place("5eed").is_relative_to(tmp_path / "cache")
+    (tmp_path / "local").mkdir(mode=0o700)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "local"))
+    place = index_place("5eed")
+    assert place.is_relative_to(tmp_path / "local")
+    place.parent.chmod(0o777)
+    with pytest.raises(StoreError, match="no place for an index"):
+        index_place("5eed")
 
 
 def test_the_default_index(root, file, tmp_path):
