@@ -106,13 +106,13 @@ class FileCalls(ShardedKeys, CallStorage):
         moves = Moves(self.files)
         with moves.alone():
             moves.finish()
-            old = in_order(self._records())
+            filed = {key: record for key in self.list() if (record := self.files.read(key)) is not None}
             new: dict[Digest, DigestedCall] = {}
-            for record in old:
+            for record in in_order(filed.values()):
                 changed = record if func is None else canonical(func(record))
                 if changed.key not in new or changed.replaces(new[changed.key]):
                     new[changed.key] = changed
-            moves.plan([record.key for record in old], new)
+            moves.plan(filed, new)
             moves.finish()
 
     def _records(self) -> Iterator[DigestedCall]:

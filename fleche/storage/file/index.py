@@ -21,6 +21,7 @@ from fleche.call.records import DigestedCall, QueryCall
 from fleche.digest import Digest
 from fleche.errors import SaveError, StoreError
 from fleche.faults import reach
+from fleche.storage.call_text import call_text
 from fleche.storage.file.call_files import CallFiles, Sight
 from fleche.storage.forks import FORKS
 from fleche.storage.host import host_name
@@ -40,9 +41,10 @@ _TABLES = (
 )
 _NEW_GENERATION = "INSERT INTO meta VALUES ('generation', lower(hex(randomblob(8))))"
 _GENERATION = "SELECT value FROM meta WHERE name = 'generation'"
-_SHARDS = "SELECT name, stamp FROM shards WHERE settled"
+_SHARDS = "SELECT name, CASE WHEN settled THEN stamp END FROM shards"
 _SHARD = "SELECT stamp, seen FROM shards WHERE name = ?"
 _PUT_SHARD = "INSERT OR REPLACE INTO shards (name, stamp, seen, settled) VALUES (?, ?, ?, ?)"
+_DROP_SHARD = "DELETE FROM shards WHERE name = ?"
 _FILES = "SELECT key, call, sight FROM files WHERE shard = ?"
 _PUT_FILE = "INSERT OR REPLACE INTO files (key, shard, call, sight) VALUES (?, ?, ?, ?)"
 _DROP_FILE = "DELETE FROM files WHERE key = ?"
@@ -130,7 +132,8 @@ class HostIndex:
             loaded = self._loaded([number for number, _ in batch])
             for key, (sight, record) in loaded.items():
                 there = self._files.sight(key)
-                if there is not None and sight == there.identity and record not in (self._files.peek(key), None):
+                filed = None if there is None or sight != there.identity else self._files.peek(key)
+                if record is not None and filed is not None and call_text(record) != call_text(filed):
                     found.append(key)
         return found
 
@@ -167,7 +170,7 @@ class HostIndex:
         names = self._files.shards()
         for name in names:
             stamp = self._files.stamp(name)
-            if stamp is None or known.get(name) != stamp[0]:
+            if stamp is None or stamp[0] != known.get(name):
                 database.write(partial(self._update, name))
                 reach("index:between")
         for name in known.keys() - set(names):
@@ -241,7 +244,10 @@ class HostIndex:
             number, identity = known.get(key, (None, None))
             if identity is None or identity != sight.identity:
                 self._read(connection, name, key, number, None if sight.written >= young else sight)
-        connection.execute(_PUT_SHARD, (name, None if stamp is None else stamp[0], seen, int(settled)))
+        if stamp is None:
+            connection.execute(_DROP_SHARD, (name,))
+        else:
+            connection.execute(_PUT_SHARD, (name, stamp[0], seen, int(settled)))
 
     def _read(self, connection: Connection, shard: str, key: Digest, number: int | None, sight: Sight | None) -> None:
         """Take one record from its file into the index."""
@@ -253,8 +259,7 @@ class HostIndex:
             rows = records.Prepared(record)
         except SaveError as error:  # of a later version, perhaps: then files are read instead
             raise StoreError(f"the index cannot hold the record {key}: {error}") from error
-        if rows.key != key.raw:  # misfiled; `check` finds it
-            return
+        rows.key = key.raw  # which differs where keys were made by another scheme
         records.file(connection, rows, None)
         (number,) = connection.execute(statements.CALL_ID, (key.raw,)).fetchone()
         connection.execute(_PUT_FILE, (key.raw, shard, number, None if sight is None else sight.identity))
@@ -330,8 +335,4 @@ def _remove(path: Path) -> None:
 
 def _now() -> int:
     """Return nanoseconds of a clock that is never set, the same for all processes of this host."""
-    return (
-        time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-        if os.name != "nt"
-        else (time.monotonic_ns())
-    )
+    return time.monotonic_ns()

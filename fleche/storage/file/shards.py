@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
+from fleche.errors import StoreError
 from fleche.storage.base import KeyManagement, _beside
 from fleche.storage.whole import TEMPORARY
 
@@ -19,19 +19,38 @@ _HEX = frozenset("0123456789abcdef")
 
 
 def shard_names(root: Path) -> list[str]:
-    """Return the names of the folders below a root that hold entries."""
-    with suppress(FileNotFoundError):
+    """Return the names of the folders below a root that hold entries.
+
+    Raises:
+        StoreError: The root cannot be listed.
+    """
+    try:
         return sorted(name for name in os.listdir(root) if len(name) == 2 and _HEX.issuperset(name))  # noqa: PTH208
-    return []
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _unlisted(root, error) from error
 
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:
-    """Return the finished files of one folder; hidden ones are left out: those in the making, and those of NFS."""
+    """Return the finished files of one folder; hidden ones are left out: those in the making, and those of NFS.
+
+    Raises:
+        StoreError: The folder cannot be listed.
+    """
     try:
         with os.scandir(folder) as found:
             return [entry for entry in found if not entry.name.startswith(".") and not entry.name.endswith(TEMPORARY)]
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise _unlisted(folder, error) from error
+
+
+def _unlisted(folder: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{folder} cannot be listed: {error.strerror or error}. Look at its permissions.", path=str(folder)
+    )
 
 
 def is_key(text: str) -> bool:

@@ -153,6 +153,41 @@ def test_an_index_that_lies_is_not_believed(store, index, file):
     assert found(store, result=1) == [1]
 
 
+def test_a_folder_that_is_gone_takes_its_records_along(store, root, file):
+    """After a folder was deleted none of its records is counted among the newest."""
+    import shutil
+
+    calls = [file(store, x, x) for x in range(6)]
+    assert found(store) == list(range(6))
+    shutil.rmtree(root / "calls" / calls[5].key[:2])
+    left = [call.scalars["x"] for call in reversed(calls) if store.lookup(call.key) is not None]
+    assert [call.scalars["x"] for call in store.calls.recent(2)] == left[:2]
+
+
+def test_keys_of_another_scheme(store, root, make_call):
+    """A record whose key was derived in another way is found, and filed under its new key by `transform`."""
+    from fleche.digest import Digest
+    from fleche.storage.call_text import call_text, seal, unseal
+
+    call, key = make_call(3), Digest("ab" * 16)
+    body = unseal(b"fleche-call", call_text(call), "here")
+    store.files.write_file(store.files.paths(key)[0], seal(b"fleche-call", {**body, "key": key}))
+    assert found(store) == [3]
+    assert list(store.calls.list()) == [key]
+    store.calls.transform()
+    assert list(store.calls.list()) == [call.key]
+    assert found(store) == [3]
+
+
+def test_a_folder_that_cannot_be_listed_is_one_clear_error(store, root, file):
+    """An answer that would lack records is not given."""
+    file(store, 1, 1)
+    (root / "calls").rename(root / "elsewhere")
+    (root / "calls").write_text("")
+    with pytest.raises(StoreError, match=r"calls cannot be listed"):
+        found(store)
+
+
 def test_without_an_index_files_are_read(root, tmp_path, file):
     """Where no index can be made, as on a full disk, every question is answered from the files."""
     (tmp_path / "occupied").write_text("")
