@@ -126,6 +126,30 @@ def test_a_result_is_never_replaced_by_an_error(root, index):
     store.close()
 
 
+_COMPUTE = """
+import fleche
+from fleche.caches import Cache
+store = FileStore(root, index=index.with_name(f"{me}.db"))
+@fleche.cached
+def body(x):
+    with open(index.with_name(f"ran-{x}"), "a") as file:
+        file.write("once ")
+    return [x] * 3
+with fleche.cache(Cache(store.values, store.calls)):
+    barrier()
+    assert [body(x) for x in range(12)] == [[x] * 3 for x in range(12)]
+store.close()
+"""
+
+
+def test_a_call_is_computed_once(root, index):
+    """Of four processes that ask for the same calls at once one computes each; the others wait and find it."""
+    crowd = Crowd(_COMPUTE, root, index, 4)
+    crowd.meet()
+    crowd.end()
+    assert [index.with_name(f"ran-{x}").read_text() for x in range(12)] == ["once "] * 12
+
+
 _DIE = """
 point = sys.argv[4]
 die = lambda: os.kill(os.getpid(), signal.SIGKILL)
