@@ -119,7 +119,7 @@ class CallFiles:
         except UnreadableError:
             return None
         except DamagedError:
-            self._set_aside(path, found[1])
+            self.set_aside(path, found[1])
             return None
 
     def write(self, call: DigestedCall, data: bytes, old: DigestedCall | None = None) -> None:
@@ -240,11 +240,13 @@ class CallFiles:
             for entry in sorted(entries(self.root / shard), key=_name):
                 yield Path(entry.path)
 
-    def set_aside(self, path: Path) -> None:
-        """Move a file to the quarantine, whatever it holds."""
-        self._set_aside(path, None)
+    def set_aside(self, path: Path, identity: tuple[int, int] | None = None) -> None:
+        """Move a file to the quarantine.
 
-    def _set_aside(self, path: Path, identity: tuple[int, int] | None) -> None:
+        Args:
+            path: Which.
+            identity: Device and inode of the file that was read; one that has taken its place meanwhile stays.
+        """
         aside = self.quarantine / f"{path.name}.call.{secrets.token_hex(2)}"
         with suppress(OSError):
             self.quarantine.mkdir(mode=0o700, exist_ok=True)

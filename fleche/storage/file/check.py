@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from fleche.call.records import DigestedCall
 from fleche.digest import Digest
 from fleche.errors import DamagedError, SaveError, StoreError, UnreadableError
 from fleche.storage.call_text import call_of
@@ -44,7 +43,8 @@ class Check:
         self._values = values
         self._index = index
         self._repair = repair
-        self._named: dict[Digest, list[tuple[str | None, DigestedCall]]] = {}
+        self._results: dict[Digest, list[tuple[str | None, str]]] = {}  # forms, and which call named them
+        self._arguments: set[Digest] = set()
 
     def findings(self) -> Iterator[Finding]:
         """Yield what is wrong, as it is found.
@@ -85,13 +85,14 @@ class Check:
     def _calls(self) -> Iterator[Finding]:
         for path in self._files.every():
             key = path.name.removesuffix(OTHER)
+            before = _identity(path)
             fault = self._fault_of_call(path, key)
             if fault is None:
                 continue
             kind, message = fault
             mended = ""
             if self._repair and kind is not Fault.UNREADABLE:
-                self._files.set_aside(path)
+                self._files.set_aside(path, before)
                 mended = "moved to the quarantine"
             yield Finding(fault=kind, what="call", digest=key, place=str(path), message=message, mended=mended)
 
@@ -109,19 +110,17 @@ class Check:
         if record.key != key:
             return Fault.MISFILED, f"its content has the key {record.key}"
         if record.result is not None:
-            self._named.setdefault(record.result, []).append((record.form, record))
+            self._results.setdefault(record.result, []).append((record.form, f"{record.module}.{record.name} ({key})"))
+        self._arguments.update(record.arguments.values())
         return None
 
     def _stored(self) -> Iterator[Finding]:
         """Yield what is wrong with files of values. One that no record names may have been saved for itself."""
-        arguments = {
-            digest for calls in self._named.values() for _, call in calls for digest in call.arguments.values()
-        }
         for shard in shard_names(self._values.root):
             for entry in sorted(entries(self._values.root / shard), key=lambda entry: entry.name):
-                yield from self._value(Path(entry.path), arguments)
+                yield from self._value(Path(entry.path))
 
-    def _value(self, path: Path, arguments: set[Digest]) -> Iterator[Finding]:
+    def _value(self, path: Path) -> Iterator[Finding]:
         name, _, form = path.name.partition(".")
         if not is_key(name) or path.parent.name != name[:2]:
             yield self._aside(path, Fault.MISFILED, name, "its name is not that of a value in this folder")
@@ -141,7 +140,7 @@ class Check:
             return
         if found.form != form:
             yield self._aside(path, Fault.MISFILED, name, f"its content has the form {found.form}")
-        elif key not in self._named and key not in arguments:
+        elif key not in self._results and key not in self._arguments:
             yield Finding(
                 fault=Fault.ORPHAN,
                 what="value",
@@ -158,7 +157,7 @@ class Check:
         return Finding(fault=fault, what="value", digest=name, place=str(path), message=message, mended=mended)
 
     def _missing(self) -> Iterator[Finding]:
-        for digest, calls in self._named.items():
+        for digest, calls in self._results.items():
             for form, call in calls:
                 # Who files a record without its value says so by naming no form.
                 if form is not None and not self._values.files.path_of(digest, form).exists():
@@ -167,7 +166,7 @@ class Check:
                         what="value",
                         digest=digest,
                         place=str(self._values.files.path_of(digest, form)),
-                        message=f"the result of {call.module}.{call.name} ({call.key}) is not there",
+                        message=f"the result of {call} is not there",
                     )
 
     def _left(self) -> Iterator[Finding]:
@@ -217,3 +216,11 @@ class Check:
                 message="the index of this host holds another record than the file",
                 mended="the index of this host is made anew" if self._repair else "",
             )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

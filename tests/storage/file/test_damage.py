@@ -93,7 +93,7 @@ def test_a_record_that_is_replaced_while_it_is_set_aside_stays(store, file, monk
     """Who finds damage and moves a whole record away that has just taken its place puts it back."""
     call = file(store, 1, 1)
     own, _ = store.files.paths(call.key)
-    store.files._set_aside(own, (0, 0))
+    store.files.set_aside(own, (0, 0))
     assert result(store, call) == 1
     assert not files_of(store.root, "quarantine")
 
