@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fleche.clock import SYSTEM, Clock
+from fleche.errors import StoreError
 from fleche.storage.forks import FORKS
 from fleche.storage.leases_local import LocalLeases
 
@@ -54,7 +55,11 @@ class SoftFlight:
         FORKS.add(self)
 
     def acquire(self, key: str) -> int | None:
-        """Lock a key; see `Flight.acquire`."""
+        """Lock a key; see `Flight.acquire`.
+
+        Raises:
+            StoreError: Another process holds the key with another duration.
+        """
         with self._lock:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = self._try(key)
@@ -141,6 +146,12 @@ class SoftFlight:
             while len(self._watched) > _WATCHED:
                 del self._watched[next(iter(self._watched))]
             return None
+        except filelock.LeaseSettingsMismatch as error:
+            raise StoreError(
+                f"{self._path(key)} was made with another lease duration than the {self._duration} s of this process: "
+                f"give the same lease_duration to everyone who uses the store.",
+                path=str(self._path(key)),
+            ) from error
         self._watched.pop(key, None)
         return watch.lock
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fleche.errors import StoreError
 from fleche.storage.flight import FileFlight, RangeFlight, open_flight
 from fleche.storage.leases import Leases, Owner, Waited
 from fleche.storage.leases_local import LocalLeases
@@ -108,6 +109,13 @@ class TestSoftLeases(AcrossProcesses):
             lease.release()
             assert worker.hear() == "gone"
         leases.close()
+
+    def test_durations_that_differ_are_told_of(self, leases: Leases, tmp_path: Path):
+        """Who uses another duration than the holder is told to use the same."""
+        other = SoftLeases(tmp_path / "locks", duration=7)
+        with claimed(leases, 1), pytest.raises(StoreError, match="lease_duration"):
+            other.claim(key_of(1), Owner("f"))
+        other.close()
 
     def test_a_removed_marker_is_noticed(self, leases: Leases, tmp_path: Path):
         """Whoever removes the markers ends the leases, which know it; new ones are granted."""
