@@ -13,7 +13,9 @@ import pytest
 import fleche
 from fleche.caches import Cache
 from fleche.memo.active import defaults
+from fleche.storage.base import RecordStore
 from fleche.storage.embedded import EmbeddedStore
+from fleche.storage.file import FileStore
 from fleche.storage.memory import MemoryStore
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True, stateful_step_count=25)
@@ -45,6 +47,20 @@ def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
 
 
 @pytest.fixture
+def file_store(tmp_path: Path) -> Iterator[FileStore]:
+    """A store of files in a directory of its own, with its index beside it."""
+    store = FileStore(tmp_path / "files", index=tmp_path / "files-index.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def memory_store() -> MemoryStore:
+    """A store in memory."""
+    return MemoryStore()
+
+
+@pytest.fixture
 def public() -> Iterator[Path]:
     """A directory that others can reach: those of pytest are closed again whenever another pytest starts."""
     with tempfile.TemporaryDirectory() as directory:
@@ -53,10 +69,11 @@ def public() -> Iterator[Path]:
         yield public
 
 
-@pytest.fixture(params=["embedded", "memory"])
+@pytest.fixture(params=["embedded", "memory", "file"])
 def cache(request: pytest.FixtureRequest) -> Iterator[Cache]:
     """A cache that is active for the test, of each kind."""
-    store = request.getfixturevalue("store") if request.param == "embedded" else MemoryStore()
+    name = "store" if request.param == "embedded" else f"{request.param}_store"
+    store: RecordStore = request.getfixturevalue(name)
     cache = Cache(store.values, store.calls)
     with fleche.cache(cache):
         yield cache
