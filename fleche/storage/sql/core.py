@@ -31,6 +31,7 @@ from fleche.storage.sql.schema import arguments, calls, code, edges, environment
 
 __all__ = ["Inserts", "find", "inserts"]
 
+# In an update, a parameter named as a column is a value to set: there conditions have other names.
 _KEY: BindParameter[bytes] = bindparam("key")
 _DIGEST: BindParameter[bytes] = bindparam("digest")
 _FORM: BindParameter[bytes] = bindparam("form")
@@ -185,8 +186,8 @@ CLEAR_INLINE = update(calls).values(envelope=null()).where(calls.c.result == _DI
 
 VALUE_COPIES = select(values.c.id, values.c.digest, values.c.form, values.c.envelope)
 INLINE_COPIES = select(calls.c.id, calls.c.result, calls.c.form, calls.c.envelope).where(_inline)
-DROP_VALUE_COPY = delete(values).where(values.c.id == _ID)
-DROP_INLINE_COPY = update(calls).values(envelope=null()).where(calls.c.id == _ID)
+DROP_VALUE_COPY = delete(values).where(values.c.id == bindparam("number"))
+DROP_INLINE_COPY = update(calls).values(envelope=null()).where(calls.c.id == bindparam("number"))
 
 VALUE_TOTALS = select(func.count(), func.coalesce(func.sum(values.c.size), 0)).select_from(values)
 INLINE_TOTALS = select(
@@ -217,7 +218,6 @@ VALUE_BELOW = (_below(values.c.digest), _below(calls.c.result, _inline))
 VALUE_ABOVE = (_above(values.c.digest), _above(calls.c.result, _inline))
 
 _live = and_(leases.c.owner.is_not(None), leases.c.until >= now_micros())
-# An update takes a parameter named as a column for a value to set, so the key has another name here.
 _this_lease = and_(leases.c.key == bindparam("of"), leases.c.token == bindparam("held"))
 LIVE = select(leases.c.token, leases.c.owner, leases.c.since).where(leases.c.key == _KEY, _live)
 LIVE_TOKENS = select(leases.c.key, leases.c.token).where(leases.c.key.in_(_DIGESTS), _live)

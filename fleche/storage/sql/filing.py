@@ -212,7 +212,7 @@ class SettingAside:
                     now = to_micros(SYSTEM.now())
                     cells = {"digest": raw, "form": form, "at": now, "envelope": data}
                     connection.execute(quarantine.insert(), cells)
-                    connection.execute(drop, {"id": number})
+                    connection.execute(drop, {"number": number})
                     self.moved += 1
 
 
