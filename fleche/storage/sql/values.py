@@ -56,7 +56,9 @@ class SqlValues(SqlKeys, ValueStorage):
                 known = {"digest": bytes.fromhex(key)} | ({} if form is None else {"form": bytes.fromhex(form)})
             except ValueError:
                 raise self._absent(key, form) from None
-            for statement in (core.VALUE, core.INLINE) if form is None else (core.VALUE_FORM, core.INLINE_FORM):
+            kept, inline = (core.VALUE, core.INLINE) if form is None else (core.VALUE_FORM, core.INLINE_FORM)
+            # A record that is replaced leaves its result among the values, where this has looked already: so once more.
+            for statement in (kept, inline, kept):
                 row = self._connections.one(statement, known)
                 if row is not None and row[1] is not None:
                     return self.store.open_value(key, row[0], row[1])
