@@ -30,10 +30,11 @@ def install(session: nox.Session, *groups: str) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the whole suite here, and the portable part on every newer interpreter that this machine has."""
-    install(session, "test")
+    """Run the whole suite here, servers too, and the portable part on every newer interpreter that this machine has."""
+    install(session, "test", "services")
     workers = ["-n", "auto"] if not session.posargs else []
-    session.run("python", "-m", "pytest", *workers, *(session.posargs or ["tests"]), env=_clean())
+    environment = _clean() | {"FLECHE_REQUIRE_SERVICES": "1"}
+    session.run("python", "-m", "pytest", *workers, *(session.posargs or ["tests"]), env=environment)
     if session.posargs:
         return
     for version in NEWER:
