@@ -138,8 +138,20 @@ def polars():
 def torch():
     """Give values of torch."""
     torch = needed("torch")
-    kinds = "float32 float64 float16 bfloat16 int8 int16 int32 int64 uint8 uint16 bool complex64"
-    for kind in kinds.split():
+    kinds = [
+        "float32",
+        "float64",
+        "float16",
+        "bfloat16",
+        "int8",
+        "int16",
+        "int64",
+        "uint8",
+        "uint16",
+        "bool",
+        "complex64",
+    ]
+    for kind in kinds:
         yield kind, torch.tensor([[1, 0, 1]]).to(getattr(torch, kind))
         yield f"{kind} itself", getattr(torch, kind)
     graded = torch.ones(2, requires_grad=True)
@@ -165,7 +177,7 @@ def torch():
 def scipy():
     """Give values of scipy."""
     np, sp = needed("numpy", "scipy.sparse")
-    for kind in "csr csc bsr coo dia dok lil".split():
+    for kind in ("csr", "csc", "bsr", "coo", "dia", "dok", "lil"):
         for face in ("array", "matrix"):
             yield f"{kind} {face}", getattr(sp, f"{kind}_{face}")(np.array([[1.0, 0, 2], [0, 0, 0], [0, 3, 0]]))
     yield "duplicates", sp.coo_array(([1, 2, 0], ([0, 0, 1], [1, 1, 0])), shape=(2, 2))

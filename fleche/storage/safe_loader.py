@@ -139,7 +139,7 @@ class _Careful(_Machine):  # type: ignore[misc]
             "__pyx_unpickle_"
         ):
             self._unborn[id(made)] = made
-        elif getattr(function, "__module__", "").startswith(_OURS):
+        elif (getattr(function, "__module__", None) or "").startswith(_OURS):
             self._checked[id(made)] = made
         elif is_native(made):
             _check_made(made)

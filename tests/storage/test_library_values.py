@@ -89,8 +89,10 @@ def test_hostile_arguments_end_in_an_error(module, name, tmp_path, monkeypatch):
             try:
                 SAFE.load(stream(function, args), (), Serializer.PICKLE)
                 built += 1
-            except Exception as error:
-                assert not isinstance(error, UntrustedError), error
+            except UntrustedError:
+                raise
+            except Exception:
+                continue
     assert not list(tmp_path.iterdir())
     assert built < 400
 
@@ -98,13 +100,12 @@ def test_hostile_arguments_end_in_an_error(module, name, tmp_path, monkeypatch):
 @pytest.mark.parametrize("package", ["pyarrow", "polars", "torch", "scipy", "xarray", "networkx", "PIL"])
 def test_what_was_checked_is_not_changed(package):
     """A value that was checked when it was built takes no new state, attributes or items."""
-    name, value = next(iter(VALUES[package]()))
-    whole = bytearray(pickle.dumps(0, 5)[:2]) + pickle.PROTO[:0]
+    _, value = next(iter(VALUES[package]()))
     serializer, body, buffers = dump(value)
     assert serializer is Serializer.PICKLE
     for change in (b"}X\x01\0\0\0xK\x01sb.", b"N}X\x01\0\0\0xK\x01s\x86b.", b"K\x01K\x02s.", b"K\x01a."):
         with pytest.raises(UntrustedError, match="a change of"):
-            SAFE.load(bytes(whole[:0] + body[:-1] + change), buffers, Serializer.PICKLE)
+            SAFE.load(body[:-1] + change, buffers, Serializer.PICKLE)
 
 
 def test_no_item_is_put_into_an_array():
@@ -180,6 +181,27 @@ def test_flipped_bytes_do_not_crash(package):
     built, refused = map(int, done.stdout.split())
     assert built + refused == 400
     assert refused
+
+
+def test_a_tensor_has_the_elements_of_its_shape():
+    """Memory that nobody has written is not shown, and neither are dtypes that are more than bytes."""
+    np, _ = needed("numpy", "torch")
+    from fleche.storage.rebuild.tensors import build
+
+    state = {"device": "cpu", "requires_grad": False, "grad": None, "attributes": {}, "coalesced": False}
+    none, some = np.zeros(0, "u1"), np.full(8, 7, "u1")
+    assert build("Tensor", "strided", (0, 3), ("float32", none), state).shape == (0, 3)
+    assert build("Tensor", "strided", (8,), ("bool", some), state).sum() == 8
+    wrong = [((4,), ("float32", none)), ((2,), ("quint8", some)), ((9,), ("float32", some)), ((1,), ("nn", some))]
+    for shape, parts in wrong:
+        with pytest.raises((ValueError, TypeError, RuntimeError)):
+            build("Tensor", "strided", shape, parts, state)
+
+
+def test_an_alias_is_not_built():
+    """A generic alias, which hands out the attributes of what it holds, is not on the list."""
+    with pytest.raises(UntrustedError, match="GenericAlias"):
+        SAFE.load(pickle.dumps(list[int], 5), (), Serializer.PICKLE)
 
 
 def test_the_list_has_a_version():

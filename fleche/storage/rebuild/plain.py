@@ -42,7 +42,7 @@ def _view(value: memoryview) -> Any:
 
 def _proxy(value: MappingProxyType[Any, Any]) -> Any:
     held = value.copy()
-    return proxy, (held,)
+    return (proxy, (held,)) if isinstance(held, dict | ChainMap) else value.__reduce_ex__(5)
 
 
 REDUCERS: dict[str, Callable[[Any], Any]] = {"builtins.memoryview": _view, "builtins.mappingproxy": _proxy}

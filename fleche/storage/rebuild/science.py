@@ -31,8 +31,8 @@ def sparse(name: str, shape: tuple[int, ...], data: Any, places: tuple[Any, ...]
 
     if name not in _SPARSE:
         raise ValueError(f"{name!r} is no kind of sparse matrix")
-    if not all(type(part) is np.ndarray for part in (data, *places)) or data.dtype.hasobject:
-        raise TypeError("a sparse matrix is made of arrays")
+    if not all(type(part) is np.ndarray for part in (data, *places)) or data.dtype.kind not in "biufc":
+        raise TypeError("a sparse matrix is made of arrays of numbers")
     if any(part.dtype.kind not in "iu" for part in places):
         raise TypeError("places are whole numbers")
     kind, cls = name.partition("_")[0], getattr(scipy.sparse, name)
@@ -297,7 +297,10 @@ def image(mode: str, size: tuple[int, int], palette: Any, data: bytes, info: dic
         raise TypeError("an image is made of bytes")
     made = Image.frombytes(mode, size, data) if all(size) else Image.new(mode, size)
     if palette is not None:
-        made.putpalette(bytes(palette[1]), str(palette[0]))
+        kind, colours = palette
+        if kind not in ("RGB", "RGBA") or not isinstance(colours, bytes):
+            raise ValueError(f"{kind!r} is no mode of a palette")
+        made.putpalette(colours, kind)
     made.info = dict(info)
     return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 __all__ = ["REDUCERS", "build"]
 
 _DEVICE = re.compile(r"cpu|(cuda|xpu|mps)(:\d{1,3})?")
+_DTYPE = re.compile(r"u?int\d+|bool|b?float\d+(_e\w+)?|complex\d+")
 _COMPRESSED = {
     "sparse_csr": ("crow_indices", "col_indices"),
     "sparse_bsr": ("crow_indices", "col_indices"),
@@ -41,11 +43,13 @@ def build(kind: str, layout: str, shape: tuple[int, ...], parts: tuple[Any, ...]
     elif not all(type(part) is torch.Tensor for part in parts):
         raise TypeError("a sparse tensor is made of tensors")
     elif layout == "sparse_coo":
+        parts = tuple(part.clone() for part in parts)  # whose bytes nobody else can change
         made = torch.sparse_coo_tensor(*parts, shape, check_invariants=True)
         if state["coalesced"] is True:
             whole = made.coalesce()
             made = whole if torch.equal(whole.indices(), parts[0]) else made
     elif layout in _COMPRESSED:
+        parts = tuple(part.clone() for part in parts)  # whose bytes nobody else can change
         made = torch.sparse_compressed_tensor(*parts, shape, layout=getattr(torch, layout), check_invariants=True)
     else:
         raise ValueError(f"{layout!r} is no layout")
@@ -68,12 +72,16 @@ def _strided(shape: tuple[int, ...], dtype: Any, data: Any) -> Any:
     import numpy as np
     import torch
 
-    kind = getattr(torch, dtype) if isinstance(dtype, str) and dtype.isidentifier() else None
+    kind = getattr(torch, dtype, None) if isinstance(dtype, str) and _DTYPE.fullmatch(dtype) else None
     if type(data) is not np.ndarray or data.dtype != np.uint8 or not isinstance(kind, torch.dtype):
         raise TypeError("a tensor is built from bytes and a dtype")
     if not data.size:
+        if math.prod(shape):
+            raise ValueError("its elements are missing")
         return torch.empty(shape, dtype=kind)
     flat = np.ascontiguousarray(data.reshape(-1))
+    if kind is torch.bool:  # a byte that is neither 0 nor 1 would be neither true nor false
+        flat = (flat != 0).view("u1")
     return torch.from_numpy(flat if flat.flags.writeable else flat.copy()).view(kind).reshape(shape)
 
 
