@@ -271,7 +271,7 @@ def pandas():
     pd = needed("pandas")
     yield "text", pd.Series(["a", None])
     yield "string", pd.Series(["a", None], dtype="string")
-    yield "python string", pd.Series(["a", None], dtype=pd.StringDtype("python"))
+    yield "python string", pd.Series(["a", None, "b"], dtype=pd.StringDtype("python"))
     yield "frame of text", pd.DataFrame({"a": ["x"]}, index=["q"])
     yield "categories", pd.Series(["a", "b"], dtype="category")
     if have("pyarrow"):
