@@ -70,6 +70,10 @@ PAIRS: dict[str, list[tuple[str, str]]] = {
         ("pd.Series([1, 2])", "pd.Series([1, 2], index=[0, 1])"),
         ("pd.DataFrame({'a': [1]})", "pd.DataFrame({'a': [1]}, index=['0'])"),
     ],
+    "pandas numpy pyarrow": [
+        ("pd.Series(['a'], dtype=pd.StringDtype('python'))", "pd.Series(['a'], dtype=pd.StringDtype('pyarrow'))"),
+        ("pd.Series([1], dtype='Int64')", "pd.Series([1], dtype='int64[pyarrow]')"),
+    ],
     "torch numpy": [
         ("torch.tensor([1])", "torch.tensor([1], dtype=torch.int32)"),
         ("torch.tensor([1.0])", "torch.tensor([[1.0]])"),
