@@ -70,6 +70,13 @@ def stateful(session: nox.Session) -> None:
 
 
 @nox.session
+def edits(session: nox.Session) -> None:
+    """Edit a million random values once each; no edit goes unseen, and hash seeds agree."""
+    install(session, "test")
+    session.run("python", "-m", "tests.digest.many_edits", *(session.posargs or ["--count", "1000000"]), env=_clean())
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style, spelling, layers, and a note of each change."""
     session.install("-q", *nox.project.dependency_groups(PROJECT, "lint"), ".")
