@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from fleche.caches.reports import CheckReport
 from fleche.call import DigestedCall
 from fleche.digest import Digest
+from fleche.digest import digest as plain_digest
 from fleche.digest.walk import stored_digest
 from fleche.errors import DamagedError, Indigestible, UnreadableError, UntrustedError
 from fleche.storage.base import EnvelopeStorage, RecordStore
@@ -89,6 +90,8 @@ class Inspection:
             else:
                 value = values.load(digest)
             found, _ = stored_digest(value, name="the value")
+            if digest in (found, plain_digest(value)):
+                return None
         except Indigestible:
             return None  # it was stored under a digest that nothing here can compare
         except KeyError:
@@ -97,8 +100,6 @@ class Inspection:
             return self._finding(Fault.UNREADABLE, "value", digest, str(error), "", None)
         except DamagedError as error:
             return self._finding(Fault.DAMAGED, "value", digest, str(error), "set aside", None)
-        if found == digest:
-            return None
         message = f"its content has the digest {found}"
         return self._finding(Fault.MISFILED, "value", digest, message, "removed", lambda: values.evict(digest))
 

@@ -504,7 +504,9 @@ class EnvelopeStorage(Protocol):
 class RecordStore(Protocol):
     """Values and calls in one store, so that a hit is one statement and a miss is one transaction.
 
-    Both faces name the store as their attribute ``store``, so that a cache made of the two finds out.
+    Both faces name the store as their attribute ``store``, so that a cache made of the two finds out. A store may also
+    have ``code_record(digest) -> CodeRecord | None``, which gives back what `record` was given as ``code``, so that it
+    can be transferred; and be `fleche.storage.checking.Checkable`.
     """
 
     @property

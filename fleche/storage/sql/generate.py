@@ -180,6 +180,7 @@ def _reading() -> dict[str, ClauseElement]:
         .where(arguments.c.call.in_(_IDS))
         .order_by(arguments.c.call, arguments.c.position),
         "METADATA": select(metadata).where(metadata.c.call.in_(_IDS)).order_by(metadata.c.call),
+        "CODE": select(code.c.kind, code.c.tree, code.c.source).where(code.c.digest == _DIGEST),
         "EDGES": select(edges.c.call, edges.c.input)
         .where(edges.c.call.in_(_IDS))
         .order_by(edges.c.call, edges.c.position),

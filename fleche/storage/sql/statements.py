@@ -116,6 +116,9 @@ ARGUMENTS = "SELECT arguments.call, arguments.position, arguments.name, argument
 # (ids)
 METADATA = "SELECT metadata.call, metadata.namespace, metadata.json FROM metadata WHERE metadata.call IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY metadata.call"
 
+# (digest)
+CODE = "SELECT code.kind, code.tree, code.source FROM code WHERE code.digest = ?"
+
 # (ids)
 EDGES = "SELECT edges.call, edges.input FROM edges WHERE edges.call IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY edges.call, edges.position"
 
