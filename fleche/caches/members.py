@@ -204,7 +204,7 @@ class Members(BaseCache):
         for _, (value, error) in self._ask("reading", partial(_loaded_value, whole, form)):
             if error is None:
                 return value
-            missing = missing or error
+            missing = _telling(missing, error)
         raise missing or UnknownDigestError(f"{self} holds no value {whole}", digest=str(whole))
 
     # -- prefixes ----------------------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ class Members(BaseCache):
         for _, found in self._ask("reading", partial(_picked, key)):
             if isinstance(found, Parcel):
                 return found
-            missing = missing or found
+            missing = _telling(missing, found)
         raise missing or UnknownDigestError(f"{self} holds no call {key}", digest=str(key))
 
     def check(self, *, values: bool = False, repair: bool = False) -> Iterable[Finding]:
@@ -297,6 +297,11 @@ def _picked(key: Digest, member: BaseCache) -> Parcel | Exception:
         return member.pick(key)
     except (KeyError, DamagedError, UntrustedError) as missing:
         return missing
+
+
+def _telling(one: Exception | None, other: Exception) -> Exception:
+    """Return the error that says more: a refusal or damage rather than absence, else the first."""
+    return other if one is None or (isinstance(one, KeyError) and not isinstance(other, KeyError)) else one
 
 
 def _moment(call: LazyCall) -> tuple[bool, float, Digest]:
