@@ -43,6 +43,8 @@ class Inspection:
             for finding in self._store.check(repair=self._repair):
                 self._seen.add((finding.what, finding.digest))
                 yield finding
+                if finding.fault is Fault.INDEX and not finding.mended:
+                    return  # without an index nothing more can be read
         if values:
             yield from self._values()
         for key in list(self._store.calls.list()):
@@ -59,17 +61,13 @@ class Inspection:
             yield self._finding(Fault.DAMAGED, "call", key, str(error), "removed", lambda: calls.evict(key))
             return
         if record.key != key:
-            message = f"it is the record of call {record.key}"
-            yield self._finding(Fault.MISFILED, "call", key, message, "filed anew", lambda: self._refile(key, record))
+            # Under its other key it could be a wrong hit: what else is lost of it, nothing tells.
+            message = f"its fields are those of call {record.key}"
+            yield self._finding(Fault.MISFILED, "call", key, message, "removed", lambda: calls.evict(key))
             return
         if record.result is not None and not self._holds(record):
             message = f"its result {record.result} is not stored"
             yield self._finding(Fault.MISSING, "call", key, message, "removed", lambda: calls.evict(key))
-
-    def _refile(self, key: Digest, record: DigestedCall) -> None:
-        if self._store.trusted:
-            self._store.calls.save(record)
-        self._store.calls.evict(key)
 
     def _holds(self, record: DigestedCall) -> bool:
         return record.result is not None and self._store.values.contains(record.result)

@@ -12,6 +12,8 @@ from urllib.parse import quote
 __all__ = ["recover"]
 
 _CHILDREN = "arguments", "metadata", "edges"
+_MAGIC = b"SQLite format 3"
+_LARGEST = 1 << 40  # bytes of a file whose header may be believed
 _SKIPPED = "leases", "meta"  # rights that ended, and what the new index says itself
 
 
@@ -43,6 +45,12 @@ def recover(old: Path, new: Path, make_index: Callable[[Path], None]) -> int:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
+    """Open a damaged database; SQLite reads one that was cut off only once it is filled up with empty pages."""
+    with path.open("r+b") as file:
+        head = file.read(32)
+        size = int.from_bytes(head[16:18], "big"), int.from_bytes(head[28:32], "big")
+        if head.startswith(_MAGIC) and size[0] * size[1] < _LARGEST and path.stat().st_size < size[0] * size[1]:
+            file.truncate(size[0] * size[1])
     return sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, isolation_level=None)
 
 
