@@ -32,9 +32,18 @@ class Behind:
         """Have the work done for a key, soon."""
         with self._lock:
             self._waiting.append(key)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="fleche-write-behind", daemon=False)
-                self._thread.start()
+            started = self._thread is not None or self._start()
+        if not started:
+            self._run()
+
+    def _start(self) -> bool:
+        thread = threading.Thread(target=self._run, name="fleche-write-behind", daemon=False)
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter exits, and starts no thread any more
+            return False
+        self._thread = thread
+        return True
 
     def flush(self) -> None:
         """Wait until everything that was put is done."""

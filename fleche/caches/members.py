@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from heapq import merge
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from fleche.caches.base import BaseCache
 from fleche.caches.parcels import Parcel
@@ -15,11 +15,16 @@ from fleche.call import LazyCall, Outcome, QueryCall
 from fleche.clock import SYSTEM, to_micros
 from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
-from fleche.errors import AmbiguousDigestError, ConfigError, DamagedError, UnknownDigestError, UntrustedError
+from fleche.errors import (
+    AmbiguousDigestError,
+    ConfigError,
+    DamagedError,
+    StoreError,
+    UnknownDigestError,
+    UntrustedError,
+)
 from fleche.storage.base import SHORTEST_PREFIX, Hit, _common, _resolve_prefix
-
-if TYPE_CHECKING:
-    from fleche.storage.checking import Finding
+from fleche.storage.checking import Fault, Finding
 
 __all__ = ["MemberHit", "Members", "is_good"]
 
@@ -91,11 +96,12 @@ class Members(BaseCache):
         """
         failure: Exception | None = None
         answered = False
-        for member in self.members if members is None else members:
+        asked = self.members if members is None else tuple(members)
+        for member in asked:
             try:
                 answer = work(member)
             except Exception as error:
-                if len(self.members) == 1:
+                if len(asked) == 1:
                     raise
                 self._troubles.tell(member, step, error)
                 failure = failure or error
@@ -257,8 +263,14 @@ class Members(BaseCache):
     def check(self, *, values: bool = False, repair: bool = False) -> Iterable[Finding]:
         """Yield what is wrong with each member in turn; those that are read-only are not repaired."""
         for member in self.members:
-            if member.writable or not repair:
+            if not member.writable and repair:
+                continue
+            try:
                 yield from member.check(values=values, repair=repair)
+            except StoreError as error:
+                if len(self.members) == 1:
+                    raise
+                yield Finding(fault=Fault.UNREADABLE, what="store", place=str(member), message=str(error))
 
     def describe(self) -> Mapping[str, Any]:
         """Return what this is, and what each member is."""

@@ -80,17 +80,37 @@ class CacheStack(Members):
         """Return what the members have under the full key of a call: a good hit if there is one, else the first."""
         if not self._direct:
             with self._operation_context(key, intent=Intent.READ):
-                return self._searched(key)
+                return super().lookup(key)
         try:
             hit = self._first(key)
-        except Exception:
-            return self._searched(key)  # which says so
+        except Exception as error:
+            return self._behind_first(key, None, error)
         if hit is not None and is_good(hit):
             return hit
-        return self._searched(key) if len(self.members) > 1 else hit
+        return self._behind_first(key, hit, None) if len(self.members) > 1 else hit
 
-    def _searched(self, key: Digest) -> Hit | None:
-        return super().lookup(key)
+    def _behind_first(self, key: Digest, other: Hit | None, failure: Exception | None) -> Hit | None:
+        """Return a good hit of the members behind the first, or what the first has, or failed with."""
+        first, *rest = self.members
+        if failure is not None:
+            if not rest:
+                raise failure
+            self._troubles.tell(first, "reading", failure)
+        answered = failure is None
+        for member in rest:
+            try:
+                hit = member.lookup(key)
+            except Exception as error:
+                self._troubles.tell(member, "reading", error)
+                continue
+            answered = True
+            if hit is not None and (other is None or is_good(hit)):
+                other = self._own(member, hit, key)
+                if is_good(hit):
+                    break
+        if failure is not None and not answered:
+            raise failure
+        return other
 
     def open(self, hit: Hit) -> Any:
         """Return the value of a hit, by the loader of the member that holds it; copy a hit of a later member near."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -312,3 +314,55 @@ def test_the_active_cache_is_stacked(near, far):
         assert fleche.cache() is far
     assert near.contains(call(1).key)
     assert not far.contains(call(1).key)
+
+
+def test_what_is_put_at_exit_is_written_at_once(near, far, monkeypatch):
+    """Where no thread can be started any more."""
+
+    def refuse(self):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    key = CacheStack((near, far), write="behind").save(call(1))
+    assert far.contains(key)
+
+
+def test_what_is_put_is_written_when_the_process_ends(tmp_path):
+    """Though nobody closes the stack."""
+    script = tmp_path / "study.py"
+    script.write_text(
+        "import sys, fleche\n"
+        "from fleche.call import Call\n"
+        "from fleche.caches import Cache, CacheStack\n"
+        "from fleche.storage.embedded import EmbeddedStore\n"
+        "near, far = (EmbeddedStore(path) for path in sys.argv[1:])\n"
+        "stack = CacheStack((Cache(near.values, near.calls), Cache(far.values, far.calls)), write='behind')\n"
+        "for x in range(50):\n"
+        "    stack.save(Call(module='m', name='f', arguments={'x': x}, result=[x]))\n"
+    )
+    subprocess.run([sys.executable, str(script), str(tmp_path / "a"), str(tmp_path / "b")], check=True)
+    store = EmbeddedStore(tmp_path / "b")
+    assert store.calls.count() == 50
+    store.close()
+
+
+def test_a_forked_child_does_not_write_its_parents_calls_again(near, far):
+    """And writes its own."""
+    stack = CacheStack((near, far), write="behind")
+    stack.save(call(1))
+    stack._behind.after_fork_in_child()
+    stack.save(call(2))
+    stack.flush()
+    assert far.contains(call(2).key)
+
+
+def test_verifying_goes_on_past_a_member_that_cannot_be_reached(near):
+    """Which is one of the findings."""
+
+    class Gone(CacheWrapper):
+        def check(self, *, values=False, repair=False):
+            raise StoreError("no route to the store", path="far")
+
+    report = CacheStack((Gone(memory()), near)).verify()
+    assert [str(finding.fault) for finding in report.findings] == ["unreadable"]
+    assert "no route" in str(report)
