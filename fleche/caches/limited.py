@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from itertools import islice
 from typing import Any
 
-from fleche.caches.base import EVERYTHING, Filing
+from fleche.caches.base import Filing
 from fleche.caches.cache import Cache
 from fleche.caches.parcels import Parcel, Receipt
 from fleche.caches.surrounded import followed
@@ -47,8 +46,8 @@ class SizeLimitedMixin(Cache):
         try:
             excess = self.calls.count() - self.max_size
             if excess > 0:
-                oldest = (record.key for record in self.calls.query(EVERYTHING))
-                for key in list(islice((key for key in oldest if key != filed), excess)):
+                oldest = [record.key for record in self.calls.oldest(excess + 1)]
+                for key in [key for key in oldest if key != filed][:excess]:
                     self.evict(key)
         except FlecheError as error:  # the call is filed; that there are too many is no failure of it
             log.warning("%s: the oldest calls were not evicted: %s", self, error)

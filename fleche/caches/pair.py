@@ -124,14 +124,17 @@ class PairStore:
         return envelope.load(TRUSTED) if decode is None else decode(digest, envelope)
 
     def check(self, *, repair: bool = False) -> Iterator[Finding]:
-        """Look over those parts, and the stores that they are faces of, that can be; see `Checkable.check`."""
-        parts: dict[int, object] = {}
-        for face in (self.values, self.calls):
-            part = getattr(face, "store", None) or face
-            parts.setdefault(id(part), part)
-        for part in parts.values():
+        """Look over those parts that can be; see `Checkable.check`.
+
+        A part that is the face of a whole store is looked over as to its values only, and not repaired: the other half
+        of that store is not of this cache, and would seem to lack all that is here.
+        """
+        for part in (self.values, self.calls):
             if isinstance(part, Checkable):
                 yield from part.check(repair=repair)
+        store = getattr(self.values, "store", None)
+        if isinstance(store, Checkable):
+            yield from (finding for finding in store.check() if finding.what == "value")
 
     def code_record(self, digest: Digest) -> CodeRecord | None:
         """Return what stands behind a code fingerprint, where the call storage keeps it."""

@@ -380,6 +380,10 @@ class CallStorage(KeyManagement):
         """Return at most so many records, newest first, of every outcome. Here: by listing."""
         return in_order(self.load(key) for key in self.list())[::-1][:limit]
 
+    def oldest(self, limit: int) -> Iterable[DigestedCall]:
+        """Return at most so many records, oldest first, of every outcome. Here: by listing."""
+        return in_order(self.load(key) for key in self.list())[:limit]
+
     def count(self) -> int:
         """Return how many records there are, of every outcome. Here: by listing."""
         return sum(1 for _ in self.list())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -230,6 +231,10 @@ class CacheTests:
         def numbers(count: int) -> Iterator[int]:
             yield from range(count)
 
+        @cached
+        async def later(x: int) -> int:
+            return x + 1
+
         @cached(errors=(ValueError,))
         def fails(x: int) -> int:
             raise ValueError(x)
@@ -238,8 +243,9 @@ class CacheTests:
             for _ in range(2):
                 assert double([1]) == [1, 1]
                 assert list(numbers(3)) == [0, 1, 2]
+                assert asyncio.run(later(1)) == 2
                 with pytest.raises(ValueError, match="1"):
                     fails(1)
         hits = int(self.hits and self.saves)
-        assert (double.info().hits, numbers.info().hits, fails.info().hits) == (hits, hits, hits)
+        assert [f.info().hits for f in (double, numbers, later, fails)] == [hits] * 4
         recwarn.clear()

@@ -366,3 +366,24 @@ def test_verifying_goes_on_past_a_member_that_cannot_be_reached(near):
     report = CacheStack((Gone(memory()), near)).verify()
     assert [str(finding.fault) for finding in report.findings] == ["unreadable"]
     assert "no route" in str(report)
+
+
+def test_many_threads_write_behind(near, far):
+    """Nothing is left out."""
+    stack = CacheStack((near, far), write="behind")
+    start = threading.Barrier(8)
+
+    def work(number):
+        start.wait(60)
+        for x in range(25):
+            stack.save(call((number, x)))
+            if x % 10 == 0:
+                stack.flush()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    stack.flush()
+    assert far.query().count() == near.query().count() == 200

@@ -12,6 +12,7 @@ from fleche.digest import digest
 from fleche.errors import StoreError
 from fleche.storage.embedded import EmbeddedStore
 from fleche.storage.memory import CallMemory, MemoryStore, ValueMemory
+from fleche.storage.packing import Packing
 
 pytestmark = pytest.mark.portable
 
@@ -158,3 +159,21 @@ def test_a_lost_value_is_mended_by_a_transfer(other):
     other.values.evict(digest([1]))
     assert source.transfer(other).moved == 1
     assert other.load(key).result == [1]
+
+
+def test_streams_move_out_of_a_store_that_compresses():
+    """Their items are known by the stream of the pickle, not by its compressed bytes."""
+    pytest.importorskip("zstandard")
+    store = MemoryStore(packing=Packing(compress=True))
+    source, other = Cache(store.values, store.calls), memory()
+
+    @cached
+    def numbers(n):
+        yield from ("x" * 1000 + str(each) for each in range(n))
+
+    with fleche.cache(source):
+        items = list(numbers(20))
+    assert source.transfer(other).ok
+    with fleche.cache(other):
+        assert list(numbers(20)) == items
+        assert numbers.info().hits == 1

@@ -229,3 +229,22 @@ def test_code_trees_are_read_back(cache):
         each.record(call(1).digested(), {digest("r"): Envelope.pack("r")}, code=code)
         assert each.code_record(code.digest) == code
         assert each.code_record(digest("other")) is None
+
+
+def test_halves_of_different_stores_are_not_repaired_as_wholes(cache):
+    """The records of one store are sound though their values are in another."""
+    values, calls = ValueMemory({}), CallMemory({})
+    for mixed in (Cache(values, cache.calls), Cache(cache.values, calls)):
+        key = mixed.save(call(1, LARGE))
+        assert mixed.verify(values=True).findings == ()
+        assert mixed.repair().findings == ()
+        assert mixed.load(key).result == LARGE
+
+
+def test_repairing_twice_is_repairing_once(root, cache):
+    """Nothing is found the second time."""
+    cache.save(call(1, LARGE))
+    cache.save(call(2, [2]))
+    spoil(file_of(root, LARGE))
+    assert cache.repair().findings
+    assert cache.repair().findings == ()

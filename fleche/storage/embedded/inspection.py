@@ -187,7 +187,7 @@ class Inspection:
         if row is None or records.Filed(row, _ANY).whole:
             return None
         if self._repair:
-            self._database.write(partial(records.drop, number=row[0]))
+            self._database.write(partial(_drop_lost, key))
         message = f"its result {row[2].hex()} is not stored in the form {'' if row[3] is None else row[3].hex()}"
         mended = "removed, so that it is computed anew" if self._repair else ""
         return _finding(Fault.MISSING, "call", Digest.from_bytes(key), self._database.path, message, mended)
@@ -206,6 +206,13 @@ def _fetch(text: str, parameters: tuple[object, ...], connection: Connection) ->
 
 def _execute(text: str, parameters: tuple[object, ...], connection: Connection) -> None:
     connection.execute(text, parameters)
+
+
+def _drop_lost(key: bytes, connection: Connection) -> None:
+    """Delete the record of a key if it still lacks its result."""
+    row = connection.execute(statements.OLD, (key,)).fetchone()
+    if row is not None and not records.Filed(row, _ANY).whole:
+        records.drop(connection, row[0])
 
 
 def _is_hex(text: str, length: int) -> bool:

@@ -151,6 +151,7 @@ def _reading() -> dict[str, ClauseElement]:
         "CALL_IDS": select(calls.c.id).order_by(*oldest),
         "CALL_KEYS": select(key),
         "CALL_COUNT": select(func.count()).select_from(calls),
+        "OLDEST_IDS": select(calls.c.id).order_by(*oldest).limit(bindparam("limit")).offset(literal_column("0")),
         "RECENT_IDS": select(calls.c.id).order_by(*newest).limit(bindparam("limit")).offset(literal_column("0")),
         "CALL_CANDIDATES": _two(select(key).where(key.between(_LOW, _HIGH)).order_by(key)),
         "CALL_BELOW": select(func.max(key)).where(key < _KEY),

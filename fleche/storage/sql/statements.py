@@ -96,6 +96,9 @@ CALL_KEYS = 'SELECT calls."key" FROM calls'
 CALL_COUNT = "SELECT count(*) AS count_1 FROM calls"
 
 # (limit)
+OLDEST_IDS = 'SELECT calls.id FROM calls ORDER BY calls.at, calls."key" LIMIT ? OFFSET 0'
+
+# (limit)
 RECENT_IDS = 'SELECT calls.id FROM calls ORDER BY calls.at DESC, calls."key" DESC LIMIT ? OFFSET 0'
 
 # (low, high)
