@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -18,6 +18,7 @@ from fleche.errors import ConfigError, Rejected, UntrustedError
 from fleche.storage.base import Hit, Intent
 
 if TYPE_CHECKING:
+    from fleche.storage.checking import Finding
     from fleche.storage.leases import Leases
 
 __all__ = ["CacheStack", "Write"]
@@ -247,6 +248,11 @@ class CacheStack(Members):
         if len(self.members) == 1:
             return self.members[0].describe()
         return {**super().describe(), "write": self.write}
+
+    def check(self, *, values: bool = False, repair: bool = False) -> Iterable[Finding]:
+        """Yield what is wrong with each member in turn, once everything that is written behind is there."""
+        self.flush()
+        return super().check(values=values, repair=repair)
 
     def flush(self) -> None:
         """Wait until everything that is written behind is there."""

@@ -26,7 +26,7 @@ from fleche.storage.memory import CallMemory, MemoryStore, ValueMemory
 from fleche.storage.void import VoidStore
 from fleche.testing.caches import CacheTests
 
-pytestmark = pytest.mark.filterwarnings("always::fleche.errors.UncachedWarning")
+pytestmark = [pytest.mark.portable, pytest.mark.filterwarnings("always::fleche.errors.UncachedWarning")]
 
 
 def everything(call: LazyCall) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
@@ -27,6 +26,7 @@ from fleche.storage.whole import TEMPORARY
 __all__ = ["Inspection"]
 
 _LEFT_OVER = 3600.0  # seconds after which a file in the making has no writer any more
+_YOUNG = 60.0  # seconds in which whoever wrote a value may still be about to name it in the index
 _ANY = DigestedCall(module="", name="")
 
 
@@ -109,18 +109,17 @@ class Inspection:
             mended = self._set_aside(path)
             return _finding(Fault.ORPHAN, "store", "", path, "it is not the file of a value", mended)
         row = self._database.one(statements.VALUE_FORM, (bytes.fromhex(digest), bytes.fromhex(form)))
-        if row is not None and row[3] is None:
+        if (row is not None and row[3] is None) or (not self._repair and _age(path) < _YOUNG):
             return None
         return self._orphan(path, Digest(digest), form)
 
     def _left_over(self, path: Path) -> Finding | None:
-        with suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > _LEFT_OVER:
-                if self._repair:
-                    path.unlink()
-                mended = "removed" if self._repair else ""
-                return _finding(Fault.ORPHAN, "store", "", path, "whoever was writing it is gone", mended)
-        return None
+        if _age(path) < _LEFT_OVER:
+            return None
+        if self._repair:
+            path.unlink(missing_ok=True)
+        mended = "removed" if self._repair else ""
+        return _finding(Fault.ORPHAN, "store", "", path, "whoever was writing it is gone", mended)
 
     def _orphan(self, path: Path, digest: Digest, form: str) -> Finding | None:
         """Return a value that the index does not know; adopt it if its bytes are whole and of the form it is named."""
@@ -140,8 +139,7 @@ class Inspection:
             row = digest.raw, bytes.fromhex(form), envelope.size, self._files.stat(digest, form), None
             self._database.write(partial(_execute, statements.PUT_VALUE, row))
         mended = "adopted" if self._repair else ""
-        message = "the index does not know it; a process may just be writing it"
-        return _finding(Fault.ORPHAN, "value", digest, path, message, mended)
+        return _finding(Fault.ORPHAN, "value", digest, path, "the index does not know it", mended)
 
     def _set_aside(self, path: Path) -> str:
         if not self._repair:
@@ -198,6 +196,14 @@ class Inspection:
 
 def _finding(fault: Fault, what: str, digest: str, place: Path | str, message: str, mended: str) -> Finding:
     return Finding(fault=fault, what=what, digest=str(digest), place=str(place), message=message, mended=mended)
+
+
+def _age(path: Path) -> float:
+    """Return how many seconds ago a file was written; one that is gone is new."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _fetch(text: str, parameters: tuple[object, ...], connection: Connection) -> list[tuple[Any, ...]]:
