@@ -542,12 +542,16 @@ class RecordStoreTests(_Suite):
             assert self.result(store, call) == 1
 
     def test_code_is_kept_once(self) -> None:
-        """The same code may be handed over with every call."""
+        """The same code may be handed over with every call; a store that gives it back gives back the same."""
         with self.open() as store:
             code = CodeRecord(digest("code"), "deep", "{}", "def f(): ...")
             for x in range(3):
                 self.file(store, self.call(x, code=code.digest), x, code=code)
             assert store.calls.count() == 3
+            read = getattr(store, "code_record", None)
+            if read is not None:
+                assert read(code.digest) == code
+                assert read(digest("no code")) is None
 
     def test_a_bad_record_stores_nothing(self) -> None:
         """What cannot be stored raises `SaveError`, and neither record nor values are there."""
