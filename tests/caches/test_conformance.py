@@ -21,6 +21,7 @@ from fleche.caches import (
 )
 from fleche.call import LazyCall
 from fleche.storage.embedded import EmbeddedStore
+from fleche.storage.file import FileStore
 from fleche.storage.locks import GlobalLockMixin, PerKeyLockMixin
 from fleche.storage.memory import CallMemory, MemoryStore, ValueMemory
 from fleche.storage.void import VoidStore
@@ -46,16 +47,41 @@ def embedded() -> Iterator[Cache]:
         store.close()
 
 
+@contextmanager
+def file() -> Iterator[Cache]:
+    with tempfile.TemporaryDirectory() as folder:
+        store = FileStore(folder + "/store", index=folder + "/index.db")
+        yield Cache(store.values, store.calls)
+        store.close()
+
+
+@contextmanager
+def database(server, dialect) -> Iterator[Cache]:
+    from tests.servers import opened
+
+    with opened(server, dialect, trust=True) as store:
+        yield Cache(store.values, store.calls)
+
+
 class OverStores(CacheTests):
     """A suite that is run over every store."""
 
-    @pytest.fixture(params=["memory", "embedded", "pair"])
+    @pytest.fixture(params=["memory", "pair", "embedded", "file", "sqlite", "postgresql"])
     def base(self, request):
         with ExitStack() as exits:
-            if request.param == "embedded":
-                yield exits.enter_context(embedded())
-            else:
-                yield memory() if request.param == "memory" else Cache(ValueMemory({}), CallMemory({}))
+            match request.param:
+                case "embedded":
+                    yield exits.enter_context(embedded())
+                case "file":
+                    yield exits.enter_context(file())
+                case "sqlite":
+                    yield exits.enter_context(database(None, "sqlite"))
+                case "postgresql":
+                    yield exits.enter_context(database(request.getfixturevalue("server"), "postgresql"))
+                case "memory":
+                    yield memory()
+                case _:
+                    yield Cache(ValueMemory({}), CallMemory({}))
 
     @pytest.fixture
     def pair(self, base):
