@@ -208,7 +208,7 @@ def trim(path: Path) -> None:
     empty = Image.new("RGB", shot.size, shot.getpixel((0, 0)))
     found = ImageChops.difference(shot, empty).getbbox() or (0, 0, *shot.size)
     right, bottom = min(found[2] + 24, shot.width), min(found[3] + 18, shot.height)
-    shot.crop((0, 0, right, bottom)).quantize(48).save(path, optimize=True)
+    shot.crop((0, 0, right, bottom)).quantize(128).save(path, optimize=True)
 
 
 def main() -> None:

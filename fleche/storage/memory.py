@@ -168,7 +168,7 @@ class CallMemory(CallMixin, MemoryBackend):
     def totals(self, limit: int) -> Sequence[FunctionTotal]:
         """Return what is held of each function; see `Surveyed.totals`."""
         with self._lock:
-            records = [*self.storage.values()][-limit:]
+            records = [*self.storage.values()][-limit:] if limit else []
         return totals_of(records)
 
     def glance(self, template: QueryCall, first: int, limit: int) -> Glance | None:
