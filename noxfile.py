@@ -30,10 +30,11 @@ def install(session: nox.Session, *groups: str) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the whole suite here, and the portable part on every newer interpreter that this machine has."""
-    install(session, "test")
+    """Run the whole suite here, servers too, and the portable part on every newer interpreter that this machine has."""
+    install(session, "test", "services")
     workers = ["-n", "auto"] if not session.posargs else []
-    session.run("python", "-m", "pytest", *workers, *(session.posargs or ["tests"]), env=_clean())
+    environment = _clean() | {"FLECHE_REQUIRE_SERVICES": "1"}
+    session.run("python", "-m", "pytest", *workers, *(session.posargs or ["tests"]), env=environment)
     if session.posargs:
         return
     for version in NEWER:
@@ -66,6 +67,13 @@ def stateful(session: nox.Session) -> None:
     install(session, "test")
     machines = ["-k", "Machine or test_machine", "-n", "auto", "--hypothesis-profile=long"]
     session.run("python", "-m", "pytest", *machines, *(session.posargs or ["tests"]), env=_clean())
+
+
+@nox.session
+def edits(session: nox.Session) -> None:
+    """Edit a million random values once each; no edit goes unseen, and hash seeds agree."""
+    install(session, "test")
+    session.run("python", "-m", "tests.digest.many_edits", *(session.posargs or ["--count", "1000000"]), env=_clean())
 
 
 @nox.session

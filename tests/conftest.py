@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -13,7 +14,9 @@ import pytest
 import fleche
 from fleche.caches import Cache
 from fleche.memo.active import defaults
+from fleche.storage.base import RecordStore
 from fleche.storage.embedded import EmbeddedStore
+from fleche.storage.file import FileStore
 from fleche.storage.memory import MemoryStore
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True, stateful_step_count=25)
@@ -36,12 +39,35 @@ def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     defaults.__dict__.update(before)
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Any]:
+    """A PostgreSQL server of this test process's own."""
+    from tests.servers import running_server
+
+    with running_server() as server:
+        yield server
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
     """An embedded store in a directory of its own."""
     store = EmbeddedStore(tmp_path / "store")
     yield store
     store.close()
+
+
+@pytest.fixture
+def file_store(tmp_path: Path) -> Iterator[FileStore]:
+    """A store of files in a directory of its own, with its index beside it."""
+    store = FileStore(tmp_path / "files", index=tmp_path / "files-index.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def memory_store() -> MemoryStore:
+    """A store in memory."""
+    return MemoryStore()
 
 
 @pytest.fixture
@@ -53,10 +79,11 @@ def public() -> Iterator[Path]:
         yield public
 
 
-@pytest.fixture(params=["embedded", "memory"])
+@pytest.fixture(params=["embedded", "memory", "file"])
 def cache(request: pytest.FixtureRequest) -> Iterator[Cache]:
     """A cache that is active for the test, of each kind."""
-    store = request.getfixturevalue("store") if request.param == "embedded" else MemoryStore()
+    name = "store" if request.param == "embedded" else f"{request.param}_store"
+    store: RecordStore = request.getfixturevalue(name)
     cache = Cache(store.values, store.calls)
     with fleche.cache(cache):
         yield cache

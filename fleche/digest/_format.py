@@ -78,6 +78,7 @@ ARRAY = b"\x9a"
 DTYPE = b"\xa0"
 ND_ARRAY = b"\xa1"
 PANDAS = b"\xa8"
+LIBRARY = b"\xa9"
 
 # How a sequence is given.
 ELEMENTS = b"\x00"

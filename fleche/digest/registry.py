@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from fleche.digest import _format as f
-from fleche.digest import arrays, containers, frames, stdlib
+from fleche.digest import arrays, arrow, containers, frames, polar, science, stdlib, tensors
 from fleche.digest.algorithm import chosen
 from fleche.digest.identity import Identity
 from fleche.digest.names import canonical_name
@@ -42,7 +42,7 @@ class Registry:
         self._fixed: dict[type, Handler] = {**FRAMES, **containers.PLANS, **stdlib.PLANS}
         self._fixed[type] = self._fixed[FunctionType] = self.identity.frame
         self._fixed[BuiltinFunctionType] = self._builtin
-        self._named: dict[str, Handler] = {**stdlib.NAMED, **arrays.NAMED, **frames.NAMED}
+        self._named: dict[str, Handler] = {name: plan for part in _PARTS for name, plan in part.NAMED.items()}
         self._stands: dict[type | str, tuple[Stand, bool]] = {}
         self._plugins = Plugins()
         self._found: WeakKeyDictionary[type, Handler] = WeakKeyDictionary()
@@ -149,7 +149,7 @@ class Registry:
         return None
 
     def _array(self, cls: type) -> Handler | None:
-        """Return how instances of subclasses of the types of numpy and pandas are encoded."""
+        """Return how instances of subclasses of the types of other packages are encoded."""
         bases = {_qualified(base) for base in cls.__mro__[1:]}
         if "numpy.dtype" in bases:
             return arrays.dtype
@@ -157,7 +157,10 @@ class Registry:
             return arrays.scalar
         if "numpy.ma.MaskedArray" in bases:
             return None
-        for name, parts in (*arrays.BASES.items(), *frames.BASES.items()):
+        for name, plan in arrow.FAMILIES.items():
+            if name in bases:
+                return plan
+        for name, parts in _BASES.items():
             if name in bases:
                 return lambda value: self._structure.extended(value, *parts(value))
         if "pandas.ExtensionArray" in bases:
@@ -199,6 +202,9 @@ def _digest(value: Digest) -> bytes:
     except ValueError:
         raise Refusal("is not hexadecimal text") from None
 
+
+_PARTS: tuple[Any, ...] = (stdlib, arrays, frames, arrow, polar, tensors, science)
+_BASES = {**arrays.BASES, **frames.BASES, **tensors.BASES, **science.BASES}
 
 _CODE = frozenset({"wrapper_descriptor", "method_descriptor", "classmethod_descriptor", "_lru_cache_wrapper", "code"})
 """Types whose values are code."""

@@ -25,6 +25,9 @@ _NEW = copyreg.__newobj__  # type: ignore[attr-defined]
 _STATE = "__getstate__()"
 """The name of a state that is not attributes."""
 
+_CACHED_HASH = "_attrs_cached_hash"
+"""Where attrs keeps the hash of an instance, once somebody has asked for it."""
+
 _NOTHING: tuple[Any, ...] = (None, None, None, None)
 _NEW_EX = copyreg.__newobj_ex__  # type: ignore[attr-defined]
 
@@ -114,6 +117,8 @@ class Structure:
         if how == ("new",) and not (arguments or elements or pairs or setter):
             named = _named(state)
             if named is not None:
+                if _CACHED_HASH in named and hasattr(cls, "__attrs_attrs__"):
+                    named = {name: part for name, part in named.items() if name != _CACHED_HASH}
                 return self.record(value, named)
         last = (state,) if setter is None else (state, setter)
         groups = (how, arguments, last, elements, [key for key, _ in pairs], [item for _, item in pairs])

@@ -15,7 +15,7 @@ __all__ = ["FunctionRow", "cache_html"]
 
 _MOST = 12  # functions that are shown
 _NUMBERS = ("calls", "values", "bytes")
-_TITLED = {*_NUMBERS, "path", "kind", "trusted", "reason"}
+_TITLED = {*_NUMBERS, "path", "kind", "view", "members", "trusted", "reason"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,15 +60,33 @@ def cache_html(
     seconds = sum(function.seconds for function in functions)
     numbers = [_number(name, description[name]) for name in _NUMBERS if description.get(name) is not None]
     numbers += [f"<b>{page.plain(duration(seconds))}</b> {page.note('computed')}"] if seconds else []
+    numbers += trust
     rest = [(name, page.plain(value)) for name, value in description.items() if name not in _TITLED and _is_told(value)]
     counted = f"among the latest {over:,} calls" if over else ""
     return page.box(
         head,
-        f"<div>{' &nbsp; '.join([*numbers, *trust])}</div>",
+        f"<div>{' &nbsp; '.join(numbers)}</div>",
+        _members(description.get("members")),
         page.head("functions", counted) + _functions(functions) if functions else "",
         page.head("latest calls") + calls_table(recent) if recent else f"<div>{page.note('no calls yet')}</div>",
         f"<details><summary>{page.note('about this store')}</summary>{page.facts(rest)}</details>" if rest else "",
     )
+
+
+def _members(members: Any) -> str:
+    """Return the caches that this one reads, in order."""
+    if not isinstance(members, list | tuple) or not members:
+        return ""
+    rows = [
+        [
+            page.code(member.get("path") or member.get("kind") or "in memory", 80),
+            page.plain(f"{member['calls']:,}") if type(member.get("calls")) is int else "",
+            page.plain(size(member["bytes"])) if type(member.get("bytes")) is int else "",
+        ]
+        for member in members
+        if isinstance(member, Mapping)
+    ]
+    return page.table(("member", "calls", "stored"), rows, (1, 2))
 
 
 def _reason(description: Mapping[str, Any]) -> str:

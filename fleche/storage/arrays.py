@@ -1,4 +1,4 @@
-"""How numpy arrays are pickled where numpy's own way would lose their byte order or copy them.
+"""How types are pickled beyond what they say themselves; and numpy arrays, whose own way loses byte order or copies.
 
 numpy hands arrays of times over as bytes in the stream, and gives arrays that are not contiguous back in the byte order
 of the machine. Both are written here as numpy writes other arrays: as a buffer, a dtype, a shape and an order.
@@ -8,19 +8,39 @@ from __future__ import annotations
 
 import copyreg
 import pickle
-import sys
-from collections import ChainMap
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["dispatch_table", "reduce_array"]
+from fleche.storage import rebuild
+from fleche.storage.rebuild import arrow
+
+__all__ = ["Reducers", "reduce_array"]
 
 
-def dispatch_table() -> MutableMapping[type, Callable[[Any], Any]] | None:
-    """Return how types are reduced beyond what they say themselves, or None while numpy is not imported."""
-    numpy = sys.modules.get("numpy")
-    array = getattr(numpy, "ndarray", None)  # None while another thread imports it
-    return None if array is None else ChainMap({array: reduce_array}, copyreg.dispatch_table)
+class Reducers(dict[type, Callable[[Any], Any]]):
+    """How types are reduced beyond what they say themselves: a table for one pickler, filled as types are met."""
+
+    def __missing__(self, cls: type) -> Callable[[Any], Any]:
+        found = copyreg.dispatch_table.get(cls) or self._known(cls)
+        if found is None:
+            raise KeyError(cls)
+        self[cls] = found
+        return found
+
+    def get(self, cls: type, default: Any = None) -> Any:
+        """Return how a type is reduced, or the default; the pickler in Python asks so."""
+        try:
+            return self[cls]
+        except KeyError:
+            return default
+
+    def _known(self, cls: type) -> Callable[[Any], Any] | None:
+        module, name = cls.__module__, cls.__qualname__
+        if module == "pyarrow.lib":
+            for end, reducer in arrow.FAMILIES.items():
+                if name.endswith(end) and name != "ChunkedArray":
+                    return reducer
+        return REDUCERS.get(f"{module}.{name}")
 
 
 def reduce_array(array: Any) -> tuple[Any, ...] | str:
@@ -39,3 +59,6 @@ def reduce_array(array: Any) -> tuple[Any, ...] | str:
 
     from_buffer = np.zeros(1).__reduce_ex__(pickle.HIGHEST_PROTOCOL)[0]
     return from_buffer, (pickle.PickleBuffer(content), dtype, array.shape, order)
+
+
+REDUCERS: dict[str, Callable[[Any], Any]] = {**rebuild.REDUCERS, "numpy.ndarray": reduce_array}

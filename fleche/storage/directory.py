@@ -18,16 +18,21 @@ from fleche.digest.algorithm import chosen
 from fleche.errors import FormatError, StoreError
 from fleche.faults import reach
 from fleche.storage.trust import Trust, assess, assess_part
-from fleche.storage.whole import TEMPORARY, write_whole
+from fleche.storage.whole import TEMPORARY, make_folder, temporary_sibling, write_whole
 from fleche.version import VERSION
 
-__all__ = ["FORMAT", "LAYOUT", "Seal", "StoreDirectory"]
+__all__ = ["FILES", "FORMAT", "LAYOUT", "Seal", "StoreDirectory"]
 
 FORMAT = 1
 """The major format that is written and read."""
 
 LAYOUT = "index"
 """The layout where ``index.db`` is the truth for records and small values."""
+
+FILES = "files"
+"""The layout where a file per record and per value is the truth, for network file systems."""
+
+_READERS = {LAYOUT: "fleche.storage.embedded.EmbeddedStore", FILES: "fleche.storage.file.FileStore"}
 
 _MINOR = 0
 _PROGRAM = "fleche"
@@ -37,7 +42,7 @@ Signature: 8a477f597d28d172789f06886806bc55
 # See https://bford.info/cachedir/
 """
 _OURS = frozenset(
-    {"FORMAT", "index.db", "usage.db", "values", "calls", "locks", "quarantine", "CACHEDIR.TAG", ".gitignore"}
+    {"FORMAT", "index.db", "usage.db", "values", "calls", "code", "locks", "quarantine", "CACHEDIR.TAG", ".gitignore"}
 )
 
 
@@ -74,11 +79,15 @@ class StoreDirectory:
     Args:
         root: Where.
         cachedir_tag: Whether a new directory is marked as a cache, so that backups leave it out.
+        layout: `LAYOUT` or `FILES`.
     """
 
-    def __init__(self, root: Path, *, cachedir_tag: bool = True) -> None:
+    def __init__(self, root: Path, *, cachedir_tag: bool = True, layout: str = LAYOUT) -> None:
         self.root = root
+        self.layout = layout
         self.index = root / "index.db"
+        self.calls = root / "calls"
+        self.code = root / "code"
         self.values = root / "values"
         self.locks = root / "locks"
         self.quarantine = root / "quarantine"
@@ -102,23 +111,65 @@ class StoreDirectory:
             seal = self._read()
             if seal is not None and (self.index.exists() or not create):
                 return seal
-            if not create:
-                raise StoreError(f"there is no store at {self.root}", path=str(self.root))
-            return self._make(make_index)
-        except FormatError:
+            if create:
+                return self._make(make_index)
+        except StoreError:
             raise
         except OSError as error:
-            if isinstance(error, StoreError):
-                raise
-            raise StoreError(
-                f"the store at {self.root} cannot be opened: {error.strerror or error}. "
-                f"Look at the path and its permissions, or choose another place with FLECHE_DIR.",
-                path=str(self.root),
-            ) from error
+            raise self._unopened(error) from error
+        raise StoreError(f"there is no store at {self.root}", path=str(self.root))
+
+    def ensure_files(self, *, create: bool) -> Seal:
+        """Return the seal of a store of the layout `FILES`; make the store if there is none.
+
+        Nothing is locked: any number of hosts may do it at once, and the first seal that is linked counts. Folders
+        are as open as the directory itself, so that one that was made for a group serves the group.
+
+        Raises:
+            FormatError: It is of another format, layout, algorithm or program, or the directory holds other things.
+            StoreError: It cannot be made or read.
+        """
+        try:
+            seal = self._read()
+            if seal is None and create:
+                seal = self._make_files()
+        except StoreError:
+            raise
+        except OSError as error:
+            raise self._unopened(error) from error
+        if seal is None:
+            raise StoreError(f"there is no store at {self.root}", path=str(self.root))
+        return seal
+
+    def _make_files(self) -> Seal:
+        self._refuse_foreign()
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.calls, self.code, self.values, self.locks, self.quarantine):
+            make_folder(folder)
+        self._write(".gitignore", "*\n")
+        if self._cachedir_tag:
+            self._write("CACHEDIR.TAG", _CACHEDIR_TAG)
+        seal = Seal(algorithm=chosen().name, id=secrets.token_hex(8), layout=self.layout)
+        made = temporary_sibling(self._seal)
+        write_whole(made, [_sealed(seal)], sync=True, mode=0o644)
+        reach("store:before-seal")
+        try:
+            self._seal.hardlink_to(made)
+        except FileExistsError:
+            pass
+        except OSError:  # no links there
+            write_whole(self._seal, [_sealed(seal)], sync=True, mode=0o644)
+        finally:
+            made.unlink(missing_ok=True)
+        return self._read() or seal
 
     def trust(self) -> Trust:
         """Return whether values may be built in full: whether others can write to the store or to a part of it."""
-        parts = (self.index, self.index.with_name("index.db-wal"), self.values, *_folders(self.values))
+        parts = [self.values, *_folders(self.values)]
+        if self.layout == LAYOUT:
+            parts += [self.index, self.index.with_name("index.db-wal")]
+        else:
+            parts += [self.calls, *_folders(self.calls)]
         found = assess(self.root)
         for part in parts if found.trusted else ():
             if not (of_part := assess_part(part)).trusted:
@@ -143,8 +194,46 @@ class StoreDirectory:
             if seal is None:
                 seal = Seal(algorithm=chosen().name, id=secrets.token_hex(8))
                 reach("store:before-seal")
-                self._write("FORMAT", json.dumps(asdict(seal), indent=2) + "\n")
+                self._write("FORMAT", _sealed(seal).decode())
             return seal
+
+    def replace_index(self, fill: Callable[[Path, Path], None]) -> Path:
+        """Move the index into the quarantine, and make another one of what it held.
+
+        Whoever has it open meets the new one at the next use; whoever wants to make one meanwhile waits.
+
+        Args:
+            fill: Given the old index, where it is now, makes the new one at a path that does not exist yet.
+
+        Returns:
+            Where the old one is.
+
+        Raises:
+            OSError: Something cannot be moved or written; then the old one is where it was.
+        """
+        from filelock import FileLock
+
+        self.quarantine.mkdir(mode=0o700, exist_ok=True)
+        with FileLock(self.locks / "create"):
+            mark = secrets.token_hex(4)
+            old, made = self.quarantine / f"index.db.{mark}", self.locks / f".index.{mark}{TEMPORARY}"
+            self._move_index(self.index, old)
+            try:
+                fill(old, made)
+                made.rename(self.index)
+            except BaseException:
+                made.unlink(missing_ok=True)
+                self._move_index(old, self.index)
+                raise
+            return old
+
+    @staticmethod
+    def _move_index(old: Path, new: Path) -> None:
+        """Move an index, with what SQLite keeps beside it."""
+        for end in ("-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                old.with_name(old.name + end).rename(new.with_name(new.name + end))
+        old.rename(new)
 
     def _make_index(self, make_index: Callable[[Path], None]) -> None:
         """Make the index elsewhere: nobody sees it, or what SQLite puts beside it, before it is whole."""
@@ -198,10 +287,12 @@ class StoreDirectory:
                 f"{DIGEST_FORMAT}). Use fleche {found.get('readable_from')} or later, or another store.",
                 path=str(self.root),
             )
-        if found.get("layout") != LAYOUT:
+        layout = str(found.get("layout"))
+        if layout != self.layout:
+            way = f"open it with {_READERS[layout]}" if layout in _READERS else "use a later fleche, or another store"
             raise FormatError(
-                f"the store at {self.root} has the layout {found.get('layout')!r}, which fleche {VERSION} does not "
-                f"read; use another store.",
+                f"the store at {self.root} has the layout {layout!r}, which {_READERS[self.layout]} does not read; "
+                f"{way}.",
                 path=str(self.root),
             )
         if found.get("algorithm") != chosen().name:
@@ -215,8 +306,19 @@ class StoreDirectory:
         except KeyError as missing:
             raise self._not_ours(f"FORMAT has no {missing}") from None
 
+    def _unopened(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"the store at {self.root} cannot be opened: {error.strerror or error}. "
+            f"Look at the path and its permissions, or choose another place with FLECHE_DIR.",
+            path=str(self.root),
+        )
+
     def _not_ours(self, why: str) -> FormatError:
         return FormatError(f"{self.root} is not a fleche store: {why}. Choose another place.", path=str(self.root))
+
+
+def _sealed(seal: Seal) -> bytes:
+    return (json.dumps(asdict(seal), indent=2) + "\n").encode()
 
 
 def _folders(folder: Path) -> list[Path]:

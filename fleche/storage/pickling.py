@@ -12,7 +12,7 @@ from io import BytesIO
 from typing import Any
 
 from fleche.errors import SaveError
-from fleche.storage.arrays import dispatch_table
+from fleche.storage.arrays import Reducers
 
 __all__ = ["INLINE", "PROTOCOL", "Pickled", "Serializer", "dump"]
 
@@ -102,12 +102,9 @@ class _Buffers:
 
 
 def _dump_plainly(value: Any, kept: _Buffers) -> bytes:
-    table = dispatch_table()
-    if table is None:
-        return pickle.dumps(value, PROTOCOL, buffer_callback=kept)
     file = BytesIO()
     pickler = pickle.Pickler(file, PROTOCOL, buffer_callback=kept)
-    pickler.dispatch_table = table
+    pickler.dispatch_table = Reducers()
     pickler.dump(value)
     return file.getvalue()
 
@@ -117,9 +114,7 @@ def _dump_by_value(value: Any, kept: _Buffers) -> bytes:
 
     file = BytesIO()
     pickler = cloudpickle.Pickler(file, PROTOCOL, buffer_callback=kept)
-    table = dispatch_table()
-    if table is not None:
-        pickler.dispatch_table = ChainMap(table, pickler.dispatch_table)
+    pickler.dispatch_table = ChainMap(Reducers(), pickler.dispatch_table)
     try:
         pickler.dump(value)
     except RecursionError as error:
@@ -132,9 +127,7 @@ def _dump_deep(value: Any, kept: _Buffers) -> bytes:
     with _DEEP:
         # The pickler in Python recurses on the heap only, so the limit is all that stops it.
         pickler = pickle._Pickler(file, PROTOCOL, buffer_callback=kept)  # noqa: SLF001
-        table = dispatch_table()
-        if table is not None:
-            pickler.dispatch_table = table
+        pickler.dispatch_table = Reducers()
         pickler.dump(value)
     return file.getvalue()
 

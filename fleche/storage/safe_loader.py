@@ -11,6 +11,7 @@ import copyreg
 import importlib
 import pickle
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from types import BuiltinFunctionType
@@ -25,6 +26,8 @@ from fleche.storage.safe_types import MOVED, SafeTypes
 
 __all__ = ["SAFE", "SafeLoader"]
 
+_OURS = "fleche.storage.rebuild."
+_CONTAINERS = (list, dict, set, deque)
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 _IMMUTABLE_TYPE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 
@@ -117,6 +120,7 @@ class _Careful(_Machine):  # type: ignore[misc]
         self._types = types
         self._found: dict[int, Any] = {}
         self._unborn: dict[int, Any] = {}
+        self._checked: dict[int, Any] = {}  # what our own functions built and checked; it stays so
 
     def find_class(self, module: str, name: str) -> Any:
         found = _find(self._types, module, name)
@@ -135,6 +139,8 @@ class _Careful(_Machine):  # type: ignore[misc]
             "__pyx_unpickle_"
         ):
             self._unborn[id(made)] = made
+        elif (getattr(function, "__module__", None) or "").startswith(_OURS):
+            self._checked[id(made)] = made
         elif is_native(made):
             _check_made(made)
 
@@ -187,9 +193,16 @@ class _Careful(_Machine):  # type: ignore[misc]
         return function
 
     def _changeable(self, target: Any) -> Any:
-        if isinstance(target, type | _Guard) or self._found.get(id(target)) is target:
+        known = self._found.get(id(target), self._checked.get(id(target)))
+        if isinstance(target, type | _Guard) or known is target is not None:
             _refuse(f"a change of {getattr(target, '__qualname__', type(target).__name__)}")
         return target
+
+    def _filled(self, target: Any) -> Any:
+        """Refuse to put items into what is no container: into arrays, whose content may have been checked."""
+        if not isinstance(target, _CONTAINERS) and not any(type(target) is one for one in self._types.types.values()):
+            _refuse(f"a change of a {type(target).__name__}")
+        return self._changeable(target)
 
 
 class _Checked:
@@ -213,7 +226,7 @@ class _Checked:
                 machine._whole(item)  # noqa: SLF001
         if self._target is not None:
             below = machine.metastack[-1] if self._items is None else stack
-            machine._whole(machine._changeable(below[-self._target]))  # noqa: SLF001
+            machine._whole(machine._filled(below[-self._target]))  # noqa: SLF001
         self._step(machine)
 
 

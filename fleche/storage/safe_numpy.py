@@ -7,11 +7,13 @@ an object that arrays may already use. Here a dtype is made anew from the state 
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 __all__ = ["check_shape", "check_state", "dtype_of", "dtype_with"]
 
 _ALIGNED = 0x80
+_FOREIGN = ">" if sys.byteorder == "little" else "<"
 
 
 def dtype_of(spec: Any, *_: Any) -> Any:
@@ -64,7 +66,7 @@ def dtype_with(dtype: Any, state: Any) -> Any:
         unit = unit.decode() if isinstance(unit, bytes) else unit
         made = np.dtype(f"{dtype.kind}8" if unit == "generic" else f"{dtype.kind}8[{int(count)}{unit}]")
         more = [more[0][0]]
-    made = made.newbyteorder(order) if order in ("<", ">") and names is None and sub is None else made
+    made = made.newbyteorder(order) if order == _FOREIGN and names is None and sub is None else made
     metadata = more[0] if more else None
     return np.dtype(made, metadata=dict(metadata)) if metadata else made
 

@@ -12,6 +12,7 @@ from fleche.digest import Digest
 from fleche.errors import SaveError
 from fleche.faults import reach
 from fleche.storage.envelope import Envelope
+from fleche.storage.whole import make_folder
 
 __all__ = ["ValueFiles"]
 
@@ -56,7 +57,8 @@ class ValueFiles:
         """
         path = self.path_of(digest, envelope.form)
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(path.parent)
             reach("file:before-write")
             envelope.write_to(path, sync=self._sync)
             reach("file:after-rename")
@@ -117,7 +119,11 @@ class ValueFiles:
             OSError: It cannot be read.
             DamagedError: It is not what was written.
         """
-        Envelope.open(self.path_of(digest, form), mapped=False, verify_buffers=True)
+        self.checked(digest, form)
+
+    def checked(self, digest: Digest, form: str) -> Envelope:
+        """Verify a value's file wholly, and return it; see `check`."""
+        return Envelope.open(self.path_of(digest, form), mapped=False, verify_buffers=True)
 
     def _is_as_written(self, found: os.stat_result, written: str | None) -> bool:
         if written is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from fleche.faults import reach
 from fleche.storage.host import host_name
 
-__all__ = ["TEMPORARY", "temporary_sibling", "write_whole"]
+__all__ = ["TEMPORARY", "make_folder", "temporary_sibling", "write_whole"]
 
 TEMPORARY = ".tmp~"
 """How the name of a file ends that is still being written, or whose writer died."""
@@ -24,6 +24,21 @@ def temporary_sibling(path: Path) -> Path:
     """
     host = host_name().split(".")[0]
     return path.with_name(f".{path.name}.{host}.{os.getpid()}.{os.urandom(4).hex()}{TEMPORARY}")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, if it is not there, that is as open as the one it is in.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        return
+    mode = folder.parent.stat().st_mode & 0o3777
+    if mode != 0o700:
+        folder.chmod(mode)
 
 
 def write_whole(path: Path, parts: Iterable[bytes | memoryview], *, sync: bool, mode: int = 0o444) -> None:

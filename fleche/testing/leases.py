@@ -20,7 +20,7 @@ from fleche.digest import Digest
 from fleche.storage.leases import Holder, Lease, Leases, Owner, Waited
 from fleche.testing.leases_worker import compute_once
 
-__all__ = ["AcrossProcesses", "LeasesSuite", "WorkerProcess", "key_of"]
+__all__ = ["AcrossProcesses", "LeasesSuite", "WorkerProcess", "claimed", "key_of", "worker_process"]
 
 _PATIENCE = 60.0  # seconds after which a test counts as hanging
 

@@ -2,8 +2,8 @@
 
 Started with ``python -c PROGRAM OPENING``, where ``OPENING`` is Python that makes ``leases``. Commands and answers:
 ``claim KEY HELD…`` (``lease TOKEN`` or ``holder TEXT``), ``wait KEY HELD…`` (how it ended), ``release KEY`` (``done``),
-``compute FOLDER KEY…`` (how many keys this process computed), ``fork`` and ``start`` (the process id of a forked child,
-or of a program, that does nothing and lives on).
+``lost KEY`` (``True`` or ``False``), ``compute FOLDER KEY…`` (how many keys this process computed), ``fork`` and
+``start`` (the process id of a forked child, or of a program, that does nothing and lives on).
 """
 
 from __future__ import annotations
@@ -68,6 +68,9 @@ class Worker:
     def _release(self, key: str) -> str:
         self._held.pop(key).release()
         return "done"
+
+    def _lost(self, key: str) -> bool:
+        return self._held[key].lost
 
     def _compute(self, folder: str, *keys: str) -> int:
         return sum(compute_once(self._leases, Digest(key), Path(folder)) for key in keys)

@@ -5,6 +5,7 @@ The bytes are frozen: a vector is added, never changed.
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -15,6 +16,20 @@ from fleche.digest.walk import DEFAULT, Walk
 from tests.digest.specimens import NAMES
 
 FILE = Path(__file__).with_name("golden.json")
+
+_PACKAGES = {
+    "numpy": ("numpy", "np"),
+    "pandas": ("pandas", "pd"),
+    "pyarrow": ("pyarrow", "pa"),
+    "polars": ("polars", "pl"),
+    "torch": ("torch", "torch"),
+    "scipy": ("scipy.sparse", "sp"),
+    "xarray": ("xarray", "xr"),
+    "networkx": ("networkx", "nx"),
+    "PIL": ("PIL.Image", "Image"),
+    "msgspec": ("msgspec", "msgspec"),
+}
+"""What a vector needs to the module, and its name in expressions."""
 
 
 def load() -> list[dict[str, str]]:
@@ -27,7 +42,8 @@ def namespace(needs: str) -> dict[str, Any] | None:
     names = dict(NAMES)
     for need in needs.split():
         try:
-            names[{"numpy": "np", "pandas": "pd"}[need]] = __import__(need)
+            module, name = _PACKAGES[need]
+            names[name] = importlib.import_module(module)
         except ImportError:
             return None
     return names

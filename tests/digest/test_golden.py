@@ -9,7 +9,7 @@ import pytest
 
 from tests.digest import golden
 
-pytestmark = [pytest.mark.portable, pytest.mark.filterwarnings("ignore:the matrix subclass")]
+pytestmark = [pytest.mark.portable, pytest.mark.filterwarnings("ignore:.*(the matrix subclass|beta state|Sparse)")]
 
 ROOT = Path(__file__).parents[2]
 

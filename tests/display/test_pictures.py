@@ -297,8 +297,9 @@ def test_a_function_draws_itself(cache: Cache) -> None:
 
     f(1), f(1), f(2)
     text = Page(f._repr_html_()).text
-    for part in ("1 hit, 2 misses", "2 calls", "Say <it>.", "(…)"):
+    for part in ("1 hit, 2 misses", "Say <it>.", "(…)"):
         assert part in text
+    assert ("2 calls" in text) is (f.calls.total(10) is not None)  # a store that would have to list all is not asked
 
     @cached
     def g(x: int = 3) -> str:
@@ -454,3 +455,29 @@ def test_metadata_fields_complete() -> None:
     assert {"runtime", "environment", "tags"} <= {*dir(q.meta)}
     assert "walltime" in dir(q.meta.runtime)
     assert "walltime" not in dir(q.arg)
+
+
+def test_stacks_and_views_draw_themselves(cache: Cache) -> None:
+    """By what is behind them: a stack names its members, a filter counts only what it shows."""
+    from fleche.caches import CacheStack, FilteredCache, ReadOnlyCache
+
+    @cached
+    def f(x: int) -> Any:
+        return [x]
+
+    f(1), f(2)
+    memory = MemoryStore()
+    stack = CacheStack((Cache(memory.values, memory.calls), cache))
+    for thing in (stack, CacheStack((cache,)), ReadOnlyCache(cache)):
+        text = Page(thing._repr_html_()).text
+        assert "[2]" in text
+        assert "x=1" in text
+        assert "[2]" in Page(thing.query().latest()._repr_html_()).text  # type: ignore[union-attr]
+        assert thing.query().count() == 2
+        assert [total.calls for total in thing.totals(100)] == [2]
+    assert "member" in Page(stack._repr_html_()).text
+    shown = FilteredCache(cache, lambda call: call.arguments["x"] == 1)
+    assert "[2]" not in Page(shown._repr_html_()).text
+    assert [total.calls for total in shown.totals(100)] == [1]
+    assert "1 calls" not in Page(shown.query()._repr_html_()).text
+    assert shown.query().count() == 1

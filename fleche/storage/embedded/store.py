@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from fleche.call.records import DigestedCall
 from fleche.digest import Digest
 from fleche.errors import DamagedError, FlecheError, StoreError, UnreadableError, UntrustedError
 from fleche.storage.base import CodeRecord, Hit, Intent, OperationContext
+from fleche.storage.builder import Builder
+from fleche.storage.checking import Finding
 from fleche.storage.directory import Seal, StoreDirectory
 from fleche.storage.embedded.calls import EmbeddedCalls
 from fleche.storage.embedded.filing import Filing, SettingAside
@@ -19,7 +21,7 @@ from fleche.storage.envelope import Envelope
 from fleche.storage.forks import FORKS
 from fleche.storage.leases import Lease, Leases
 from fleche.storage.leases_local import LocalLeases
-from fleche.storage.loader import TRUSTED, Loader
+from fleche.storage.loader import Loader
 from fleche.storage.packing import PLAIN, Packing
 from fleche.storage.sql import database, statements
 from fleche.storage.sql.rows import OUTCOMES
@@ -88,7 +90,7 @@ class EmbeddedStore(OperationContext):
         self._database = database.Database(self._directory.index, self._open)
         self._files = ValueFiles(self._directory.values, self._directory.quarantine, verify=self._options["verify"])
         self._index = str(self._directory.index)
-        self._loader: Loader | None = self._options["loader"]
+        self._builder = Builder(self._options["loader"], self._directory.trust)
         self.packing: Packing = self._options["packing"]
         self._unreadable: set[tuple[Digest, str | None]] = set()
         self._direct = self._is_plain()
@@ -102,7 +104,7 @@ class EmbeddedStore(OperationContext):
     @property
     def trusted(self) -> bool:
         """Whether only its owner can have written what is stored; see `RecordStore.trusted`."""
-        return (self._loader or self._choose_loader()) is TRUSTED
+        return self._builder.trusted
 
     def pack(self, value: Any) -> Envelope:
         """Return a value's bytes as this store keeps them; see `RecordStore.pack`."""
@@ -222,7 +224,7 @@ class EmbeddedStore(OperationContext):
     def decode(self, digest: Digest, envelope: Envelope) -> Any:
         """Return the value in an envelope; see `RecordStore.decode`."""
         try:
-            return self.packing.load(envelope, digest, self._loader or self._choose_loader())
+            return self.packing.load(envelope, digest, self._builder.loader)
         except DamagedError as error:
             form = envelope.form if isinstance(error, UnreadableError) else None
             self._note(digest, form, error)
@@ -232,26 +234,20 @@ class EmbeddedStore(OperationContext):
                 self._unreadable.add((digest, envelope.form))
             raise
 
+    def code_record(self, digest: Digest) -> CodeRecord | None:
+        """Return what stands behind a code fingerprint, or None."""
+        row = self._database.one(statements.CODE, (digest.raw,))
+        return None if row is None else CodeRecord(digest=digest, kind=row[0], tree=row[1], source=row[2])
+
+    def check(self, *, repair: bool = False) -> Iterator[Finding]:
+        """Look the index, the values and the directory over; see `Checkable.check`."""
+        from fleche.storage.embedded.inspection import Inspection  # rarely needed
+
+        return Inspection(self._directory, self._database, self._files, _make_index).findings(repair=repair)
+
     def refuses(self, value: Any) -> UntrustedError | None:
         """Return why this store will not build a value that it keeps; None where it will: always, if it is trusted."""
-        loader = self._loader or self._choose_loader()
-        if loader is TRUSTED or self.packing.keys:
-            return None
-        try:
-            self.pack(value).load(loader)
-        except UntrustedError as error:
-            return error
-        return None
-
-    def _choose_loader(self) -> Loader:
-        """Decide, once, whether values are loaded in full or only plain types are built."""
-        loader = TRUSTED
-        if not self._directory.trust().trusted:
-            from fleche.storage.safe_loader import SAFE
-
-            loader = SAFE
-        self._loader = loader  # set once: no other thread may meet the trusted one meanwhile
-        return loader
+        return self._builder.refuses(value, self.packing)
 
     def close(self) -> None:
         """Close the connections of all threads. The store opens again when it is used again."""

@@ -17,8 +17,12 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.engine import Dialect
+
+from fleche.storage.sql.words import escaped, unescaped
 
 __all__ = [
     "METADATA",
@@ -40,14 +44,34 @@ __all__ = [
 VERSION = 1
 METADATA = MetaData()
 
+
+class _Words(TypeDecorator[str]):
+    """Text that users chose; see `fleche.storage.sql.words`."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return what is stored."""
+        if value is None or dialect.name != "postgresql":
+            return value
+        return escaped(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return what was given."""
+        if value is None or dialect.name != "postgresql":
+            return value
+        return unescaped(value)
+
+
 _ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite's own row number must be declared INTEGER
 
 functions = Table(
     "functions",
     METADATA,
     Column("id", _ID, primary_key=True),
-    Column("module", Text, nullable=False),
-    Column("name", Text, nullable=False),
+    Column("module", _Words, nullable=False),
+    Column("name", _Words, nullable=False),
     Column("version", Text, nullable=False),
     Column("code", LargeBinary, nullable=False),
     UniqueConstraint("name", "module", "version", "code"),
@@ -101,9 +125,9 @@ arguments = Table(
     METADATA,
     Column("call", _ID, ForeignKey("calls.id"), primary_key=True),
     Column("position", Integer, primary_key=True),
-    Column("name", Text, nullable=False),
+    Column("name", _Words, nullable=False),
     Column("digest", LargeBinary, nullable=False),
-    Column("kind", Text),
+    Column("kind", _Words),
     Column("i", BigInteger),
     Column("r", Double),
     Column("t", Text),
@@ -118,7 +142,7 @@ metadata = Table(
     "metadata",
     METADATA,
     Column("call", _ID, ForeignKey("calls.id"), primary_key=True),
-    Column("namespace", Text, primary_key=True),
+    Column("namespace", _Words, primary_key=True),
     Column("json", Text, nullable=False),
     sqlite_with_rowid=False,
 )

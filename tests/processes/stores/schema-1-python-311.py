@@ -28,6 +28,8 @@ import pandas as pd
 
 from fleche import cached
 
+pd.set_option("mode.string_storage", "python")  # how it was where pyarrow was not installed: part of the value
+
 ran: list[str] = []
 
 

@@ -1,0 +1,143 @@
+"""Records as files of one directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fleche.call.records import DigestedCall, QueryCall
+from fleche.digest import Digest
+from fleche.errors import UnknownDigestError
+from fleche.storage.base import CallStorage, Intent, in_order
+from fleche.storage.call_text import call_text
+from fleche.storage.canonical import canonical
+from fleche.storage.file.call_files import CallFiles
+from fleche.storage.file.shards import ShardedKeys
+from fleche.storage.file.transform import Moves
+
+if TYPE_CHECKING:
+    from fleche.storage.file.index import HostIndex
+    from fleche.storage.file.store import FileStore
+
+__all__ = ["FileCalls"]
+
+
+class FileCalls(ShardedKeys, CallStorage):
+    """Records of calls, each a file ``ab/<key>`` of text; a plain directory, or a part of a store.
+
+    It may be used by many threads, processes and hosts, and pickled (its address is). Nothing is locked but
+    `transform`.
+
+    Args:
+        root: The directory; made when something is saved.
+        files: Its files, where they are part of a store.
+        index: What finds records faster than reading all of them does.
+        sync: Whether a record is on the disk, not only in the system's memory, when `save` returns.
+        store: The record store that this is a face of, if any.
+    """
+
+    def __init__(
+        self,
+        root: Path | str,
+        *,
+        files: CallFiles | None = None,
+        index: HostIndex | None = None,
+        sync: bool = False,
+        store: FileStore | None = None,
+    ) -> None:
+        super().__init__(Path(root).absolute())
+        self.store = store
+        self.files = files or CallFiles(self.root, self.root / "quarantine", sync=sync)
+        self._index = index
+        self._sync = sync
+
+    def save(self, call: DigestedCall) -> Digest:
+        """File a record under its lookup key; see `CallStorage.save`."""
+        key = call.key
+        with self._operation_context(key, intent=Intent.WRITE):
+            if self.store is not None:
+                self.store.record(call, {})
+                return key
+            text = call_text(call)
+            old = self.files.read(key)
+            if old is None or call.replaces(old):
+                self.files.write(call, text, old)
+        return key
+
+    def load(self, key: Digest | str) -> DigestedCall:
+        """Return a record; see `CallStorage.load`."""
+        whole = self._normalize_key(key)
+        with self._operation_context(whole, intent=Intent.READ):
+            record = self.files.read(whole)
+        if record is None:
+            raise UnknownDigestError(f"{self.root} holds no call {whole}", digest=str(whole))
+        return record
+
+    def query(self, template: QueryCall) -> Iterator[DigestedCall]:
+        """Return the records that a template matches; see `CallStorage.query`.
+
+        Which records there are is decided at once; each is compared with its file when it is reached, and left out if
+        it was evicted meanwhile.
+        """
+        template = template.digested()
+        found = None if self._index is None else self._index.find(template)
+        if found is None:
+            return iter(in_order(record for record in self._records() if template.matches(record)))
+        return (record for record in found if template.matches(record))
+
+    def recent(self, limit: int) -> Iterable[DigestedCall]:
+        """Return at most so many records, newest first; see `CallStorage.recent`."""
+        found = None if self._index is None else self._index.recent(limit)
+        return iter(in_order(self._records())[::-1][:limit]) if found is None else islice(found, limit)
+
+    def count(self) -> int:
+        """Return how many records there are: by listing, which opens no file."""
+        return sum(1 for _ in self.list())
+
+    def transform(self, func: Callable[[DigestedCall], DigestedCall] | None = None) -> None:
+        """Replace every record; see `CallStorage.transform`.
+
+        All records are in memory meanwhile. What is to be done is written down before the first file is touched: who
+        is interrupted finds it finished when the store is opened next, or by the next `transform`. Records that are
+        filed by others while it runs stay as they are. One process at a time.
+        """
+        moves = Moves(self.files)
+        with moves.alone():
+            moves.finish()
+            filed = {key: record for key in self.list() if (record := self.files.read(key)) is not None}
+            new: dict[Digest, DigestedCall] = {}
+            for record in in_order(filed.values()):
+                changed = record if func is None else canonical(func(record))
+                if changed.key not in new or changed.replaces(new[changed.key]):
+                    new[changed.key] = changed
+            moves.plan(filed, new)
+            moves.finish()
+
+    def _records(self) -> Iterator[DigestedCall]:
+        for key in self.list():
+            record = self.files.read(key)
+            if record is not None:
+                yield record
+
+    def _keys_in(self, folder: Path) -> Iterable[Digest]:
+        return self.files.keys(folder)
+
+    def _contains(self, key: Digest) -> bool:
+        return self.files.exists(key)
+
+    def _evict(self, key: Digest) -> None:
+        self.files.remove(key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.store is not None:
+            return getattr, (self.store, "calls")
+        return _calls, (type(self), str(self.root), self._sync)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.root)!r})"
+
+
+def _calls(kind: type[FileCalls], root: str, sync: bool) -> FileCalls:
+    return kind(root, sync=sync)
