@@ -79,7 +79,8 @@ def _glance(summary: Summary, *, kind: bool = True) -> str:
 
 def _small(summary: Summary) -> str:
     """Return a value at a glance, in a cell."""
-    if summary.text and len(summary.text) <= _CELL:
+    is_frame = summary.kind.startswith("pandas.")  # whose text is the names of its columns
+    if summary.text and len(summary.text) <= _CELL and not is_frame:
         return page.code(summary.text)
     brief = " ".join(part for part in (_last(summary.kind), page.plain(summary.shape)) if part)
     return f'{_picture(summary, 48, 14)}<span title="{page.plain(summary.kind)}">{brief}</span>'
