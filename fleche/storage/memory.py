@@ -110,7 +110,7 @@ class ValueMemory(ValueMixin, MemoryBackend):
             key = digest(value)
             if isinstance(value, Digest):
                 return key
-        self.put_envelope(key, Envelope.pack(value))
+        self.put_envelope(key, Envelope.pack(value) if self.store is None else self.store.pack(value))
         return key
 
     def put_envelope(self, key: Digest, envelope: Envelope) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,10 @@ class Packing:
     def signed(self, envelope: Envelope, address: Digest) -> Envelope:
         """Return an envelope as it is written under a digest: signed, where there are keys."""
         return envelope if not self.keys else envelope.signed(self.keys, address)
+
+    def all_signed(self, values: Mapping[Digest, Envelope]) -> Mapping[Digest, Envelope]:
+        """Return envelopes by digest as they are written; see `signed`."""
+        return {name: self.signed(each, name) for name, each in values.items()} if self.keys else values
 
     def load(self, envelope: Envelope, address: Digest, loader: Loader) -> Any:
         """Return the value of an envelope that lies under a digest.

@@ -64,7 +64,8 @@ class EmbeddedValues(EmbeddedKeys, ValueStorage):
             value = StoredValue(key, self.store.packing.signed(envelope, key), self._files, self._database)
             newest = self._database.one(statements.VALUE, (key.raw,))
             is_newest = newest is None or newest[0].hex() == value.form
-            if is_newest and self._database.read(value.is_here):
+            unusable = self.store.authenticity.is_unusable(key, value.form)
+            if is_newest and not unusable and self._database.read(value.is_here):
                 return
             self._database.write(value.put_newest)
 

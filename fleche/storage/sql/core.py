@@ -92,6 +92,7 @@ LOOKUP = select(
     calls.c.at,
     calls.c.expires,
     func.coalesce(calls.c.envelope, _own_value, _from_another),
+    calls.c.signature,
 ).where(calls.c.key == _KEY)
 
 _stored = exists(
@@ -109,6 +110,7 @@ OLD = (
         calls.c.form,
         calls.c.expires,
         or_(calls.c.result.is_(None), _inline, _stored, _elsewhere),
+        calls.c.signature,
     )
     .where(calls.c.key == _KEY)
     .with_for_update(of=calls)
@@ -135,6 +137,7 @@ _newest = (calls.c.at.desc().nulls_last(), calls.c.key.desc())
 
 CALL_ID = select(calls.c.id).where(calls.c.key == _KEY)
 CALL_IDS = select(calls.c.id).order_by(*_oldest)
+SIGNATURES = select(calls.c.key, calls.c.signature).where(calls.c.signature.is_not(None))
 CALL_COUNT = select(func.count()).select_from(calls)
 RECENT_IDS = select(calls.c.id).order_by(*_newest).limit(bindparam("limit"))
 
@@ -247,9 +250,7 @@ class Inserts:
         self.function = self._new(insert, functions, "module", "name", "version", "code")
         self.environment = self._new(insert, environments, "digest", "json")
         self.code = self._new(insert, code, "digest", "kind", "tree", "source")
-        own: dict[str, Any] = {
-            column.name: bindparam(column.name) for column in calls.c if column.name not in ("id", "signature")
-        }
+        own: dict[str, Any] = {column.name: bindparam(column.name) for column in calls.c if column.name != "id"}
         own["function"] = KNOWN_FUNCTION.with_only_columns(functions.c.id).scalar_subquery()
         own["environment"] = KNOWN_ENVIRONMENT.scalar_subquery()
         self.call = (

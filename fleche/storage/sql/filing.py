@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from fleche.call.records import DigestedCall
 from fleche.clock import SYSTEM, to_micros
 from fleche.digest import Digest
 from fleche.errors import DamagedError, SaveError, StoreError, UnreadableError
+from fleche.storage.authenticity import Authenticity
 from fleche.storage.base import CodeRecord, check_key
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease
@@ -35,13 +36,13 @@ class Context:
         place: Where the store is, for messages.
         largest: Bytes of the largest value that is taken.
         known: Functions and environments that are in the database.
-        unreadable: Forms of values that are whole and cannot be read here, so that they are written again.
+        authenticity: What is believed, and which forms of values are of no use here, so that they are written again.
     """
 
     place: str
     largest: int
     known: set[object]
-    unreadable: Container[tuple[Digest, str | None]]
+    authenticity: Authenticity
 
 
 class KeptValue:
@@ -63,6 +64,7 @@ class KeptValue:
         self.digest = check_key(digest)
         self.form = envelope.form
         self._envelope = envelope
+        self._authenticity = context.authenticity
         self.row = digest.raw, bytes.fromhex(self.form)
 
     def put(self, connection: Connection) -> None:
@@ -73,10 +75,15 @@ class KeptValue:
         """Keep it as the form that is loaded where none is asked for."""
         digest, form = self.row
         newest = connection.execute(core.NEWEST_FORM, {"digest": digest}).scalar()
-        if newest in (None, form) and present(connection, [self]):
+        if newest in (None, form) and present(connection, [self]) and not self.is_unusable:
             return
         connection.execute(core.DROP_VALUE_FORM, {"digest": digest, "form": form})
         self.put(connection)
+
+    @property
+    def is_unusable(self) -> bool:
+        """Whether what is there in this form is of no use here."""
+        return self._authenticity.is_unusable(self.digest, self.form)
 
     def _cells(self) -> dict[str, Any]:
         digest, form = self.row
@@ -108,9 +115,10 @@ class Filing:
         context: Context,
         lease: Lease | None,
         code: CodeRecord | None,
+        signature: bytes | None = None,
     ) -> None:
         self._call = call
-        self._rows = Prepared(call)
+        self._rows = Prepared(call, signature)
         self._context = context
         kept = {digest: KeptValue(digest, envelope, context) for digest, envelope in values.items()}
         self._result = None if call.result is None else kept.pop(call.result, None)
@@ -163,9 +171,10 @@ class Filing:
             connection.execute(core.inserts(connection.dialect.name).code, cells)
 
     def _replaces(self, old: Filed) -> bool:
-        if self._call.replaces(old.call):
+        authentic = self._context.authenticity
+        if self._call.replaces(old.call) or not old.is_authentic(self._call.key, authentic):
             return True
-        lost = not old.whole or (old.call.result, old.form) in self._context.unreadable
+        lost = not old.whole or (old.call.result is not None and authentic.is_unusable(old.call.result, old.form))
         return lost and self._result is not None and self._call.outcome is old.call.outcome
 
     def _keep(self, connection: Connection, kept: list[KeptValue]) -> None:
@@ -173,7 +182,7 @@ class Filing:
             return
         there = present(connection, kept)
         for value in kept:
-            if value.row not in there or (value.digest, value.form) in self._context.unreadable:
+            if value.row not in there or value.is_unusable:
                 value.put(connection)
 
 

@@ -104,6 +104,7 @@ def _fast() -> dict[str, ClauseElement]:
             calls.c.form,
             calls.c.expires,
             or_(calls.c.result.is_(None), _inline, stored, elsewhere),
+            calls.c.signature,
         ).where(calls.c.key == _KEY),
         "FUNCTION": select(functions.c.id).where(
             *(functions.c[name] == bindparam(name) for name in ("module", "name", "version", "code"))
@@ -150,6 +151,7 @@ def _reading() -> dict[str, ClauseElement]:
     return {
         "CALL_ID": select(calls.c.id).where(key == _KEY),
         "CALL_IDS": select(calls.c.id).order_by(*oldest),
+        "SIGNATURES": select(calls.c.key, calls.c.signature).where(calls.c.signature.is_not(None)),
         "CALL_KEYS": select(key),
         "CALL_COUNT": select(func.count()).select_from(calls),
         "RECENT_IDS": select(calls.c.id).order_by(*newest).limit(bindparam("limit")).offset(literal_column("0")),

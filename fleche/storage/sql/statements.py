@@ -36,7 +36,7 @@ SCHEMA = (
 LOOKUP = 'SELECT calls.outcome, calls.result, calls.form, calls.at, calls.expires, calls.envelope, calls.signature, "values".form AS form_1, "values".size, "values".stat, "values".envelope AS envelope_1 FROM calls LEFT OUTER JOIN "values" ON calls.envelope IS NULL AND "values".digest = calls.result AND "values".form = coalesce(calls.form, "values".form) WHERE calls."key" = ?'
 
 # (key)
-OLD = 'SELECT calls.id, calls.outcome, calls.result, calls.form, calls.expires, calls.result IS NULL OR calls.envelope IS NOT NULL OR (EXISTS (SELECT 1 FROM "values" WHERE calls.envelope IS NULL AND "values".digest = calls.result AND "values".form = coalesce(calls.form, "values".form))) OR (EXISTS (SELECT 1 FROM calls AS other WHERE other.result = calls.result AND other.form = coalesce(calls.form, other.form) AND other.envelope IS NOT NULL)) AS anon_1 FROM calls WHERE calls."key" = ?'
+OLD = 'SELECT calls.id, calls.outcome, calls.result, calls.form, calls.expires, calls.result IS NULL OR calls.envelope IS NOT NULL OR (EXISTS (SELECT 1 FROM "values" WHERE calls.envelope IS NULL AND "values".digest = calls.result AND "values".form = coalesce(calls.form, "values".form))) OR (EXISTS (SELECT 1 FROM calls AS other WHERE other.result = calls.result AND other.form = coalesce(calls.form, other.form) AND other.envelope IS NOT NULL)) AS anon_1, calls.signature FROM calls WHERE calls."key" = ?'
 
 # (module, name, version, code)
 FUNCTION = "SELECT functions.id FROM functions WHERE functions.module = ? AND functions.name = ? AND functions.version = ? AND functions.code = ?"
@@ -88,6 +88,9 @@ CALL_ID = 'SELECT calls.id FROM calls WHERE calls."key" = ?'
 
 # ()
 CALL_IDS = 'SELECT calls.id FROM calls ORDER BY calls.at, calls."key"'
+
+# ()
+SIGNATURES = 'SELECT calls."key", calls.signature FROM calls WHERE calls.signature IS NOT NULL'
 
 # ()
 CALL_KEYS = 'SELECT calls."key" FROM calls'
