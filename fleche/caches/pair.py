@@ -41,17 +41,19 @@ class PairStore:
         self.values = values
         self.calls = calls
         self._envelopes = values if isinstance(values, EnvelopeStorage) else None
+        store = getattr(values, "store", None)
+        self._home: Any = values if store is None else store  # what packs and decodes
         leases = getattr(calls, "leases", None)
         self.leases: Leases = leases if leases is not None else ProcessLeases()
 
     @property
     def trusted(self) -> bool:
         """Whether the value storage builds what it holds in full; see `RecordStore.trusted`."""
-        return bool(getattr(getattr(self.values, "store", None), "trusted", True))
+        return bool(getattr(self._home, "trusted", True))
 
     def pack(self, value: Any) -> Envelope:
         """Return a value's bytes as the value storage keeps them."""
-        pack = getattr(getattr(self.values, "store", None), "pack", None)
+        pack = getattr(self._home, "pack", None)
         return Envelope.pack(value) if pack is None else pack(value)
 
     def lookup(self, key: Digest) -> Hit | None:
@@ -111,5 +113,5 @@ class PairStore:
                 return self.values.load(digest)
             except KeyError:
                 raise ValueNotStored(f"value {digest} is gone", digest=str(digest)) from None
-        decode = getattr(getattr(self.values, "store", None), "decode", None)
+        decode = getattr(self._home, "decode", None)
         return envelope.load(TRUSTED) if decode is None else decode(digest, envelope)

@@ -25,6 +25,7 @@ from fleche.storage.base import (
     in_order,
 )
 from fleche.storage.canonical import canonical
+from fleche.storage.destructuring import Parts
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease, Leases
 from fleche.storage.leases_process import ProcessLeases
@@ -85,7 +86,8 @@ class ValueMemory(ValueMixin, MemoryBackend):
 
     Args:
         storage: The dict to keep them in.
-        remaining_depth: How many levels of containers are stored in parts; kept for existing code, not used yet.
+        remaining_depth: How many levels of containers existing code asks to be stored in parts. A store does that for
+            `Packing.parts` instead.
         store: The record store that this is a face of, if any.
 
     >>> values = ValueMemory({})
@@ -113,14 +115,22 @@ class ValueMemory(ValueMixin, MemoryBackend):
         self.put_envelope(key, Envelope.pack(value) if self.store is None else self.store.pack(value))
         return key
 
+    def get(self, key: Digest) -> Any:
+        """Return a value, built anew."""
+        packing = PLAIN if self.store is None else self.store.packing
+        envelope: Envelope = self._at(key)[-1]
+        return envelope.load(TRUSTED, part=Parts(self, packing, TRUSTED))
+
     def put_envelope(self, key: Digest, envelope: Envelope) -> None:
         """Keep one form of a value beside the others; see `EnvelopeStorage.put_envelope`."""
         check_key(key)
+        for part, child in envelope.children:
+            self.put_envelope(part, child)
         with self._operation_context(key, intent=Intent.WRITE), self._lock:
             kept = self.storage.get(key, ())
             if not kept or kept[-1].form != envelope.form:
                 others = tuple(other for other in kept if other.form != envelope.form)
-                self.storage[key] = (*others, envelope.seal())
+                self.storage[key] = (*others, envelope.seal().alone())
 
     def get_envelope(self, key: Digest, form: str | None = None) -> Envelope:
         """Return a value's bytes in one form, or in any; see `EnvelopeStorage.get_envelope`."""
@@ -188,7 +198,7 @@ class MemoryStore:
         self.code: dict[Digest, CodeRecord] = {}
         self.leases: Leases = ProcessLeases()
         self._loader: Loader = TRUSTED
-        self._packing = packing
+        self.packing = packing
         self._lock = threading.RLock()
 
     @property
@@ -198,7 +208,7 @@ class MemoryStore:
 
     def pack(self, value: Any) -> Envelope:
         """Return a value's bytes."""
-        return self._packing.pack(value)
+        return self.packing.pack(value)
 
     def lookup(self, key: Digest) -> Hit | None:
         """Return what is known of a call; see `RecordStore.lookup`."""
@@ -245,7 +255,7 @@ class MemoryStore:
     def decode(self, digest: Digest, envelope: Envelope) -> Any:
         """Return the value in an envelope; see `RecordStore.decode`."""
         try:
-            return envelope.load(self._loader)
+            return envelope.load(self._loader, part=Parts(self.values, self.packing, self._loader))
         except UnreadableError:
             raise
         except DamagedError:

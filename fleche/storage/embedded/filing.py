@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from sqlite3 import Connection
 from typing import Any
 
@@ -13,6 +13,7 @@ from fleche.storage.authenticity import Authenticity
 from fleche.storage.base import CodeRecord, check_key
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease
+from fleche.storage.packing import links
 from fleche.storage.sql import records, statements
 from fleche.storage.sql.database import Database
 from fleche.storage.value_files import ValueFiles
@@ -41,14 +42,16 @@ class Filing:
         code: CodeRecord | None,
         authenticity: Authenticity,
         signature: bytes | None = None,
+        parts: Sequence[tuple[Digest, Envelope]] = (),
     ) -> None:
         self._call = call
         self._rows = records.Prepared(call, signature)
         self._inline = own.to_bytes() if own is not None and own.size <= _IN_ROW else None
         self._own = own
         self._others = [
-            StoredValue(digest, each, files, database) for digest, each in values.items() if each is not own
+            StoredValue(digest, each, files, database) for digest, each in (*parts, *values.items()) if each is not own
         ]
+        self._links = links((*parts, *values.items()))
         if own is not None and call.result is not None:
             self._result = StoredValue(call.result, own, files, database)
         self._lease = lease
@@ -81,6 +84,8 @@ class Filing:
         return lost and self._own is not None and self._call.outcome is old.call.outcome
 
     def _keep(self, connection: Connection, values: Iterable[StoredValue]) -> None:
+        if self._links:
+            connection.executemany(statements.ADD_PART, self._links)
         for value in values:
             if self._authenticity.is_unusable(value.digest, value.form) or not value.is_here(connection):
                 value.put(connection)
@@ -136,6 +141,7 @@ class StoredValue:
 
     def put_newest(self, connection: Connection) -> None:
         """Keep it as the form that is loaded where none is asked for."""
+        connection.executemany(statements.ADD_PART, links([(self.digest, self._envelope)]))
         connection.execute(statements.DROP_VALUE_FORM, self._row)
         self.put(connection)
 

@@ -13,6 +13,7 @@ from fleche.errors import DamagedError, FlecheError, StoreError, UnreadableError
 from fleche.storage.authenticity import Authenticity
 from fleche.storage.base import CodeRecord, Hit, Intent, OperationContext
 from fleche.storage.builder import Builder
+from fleche.storage.destructuring import Parts, parts_of
 from fleche.storage.directory import Seal, StoreDirectory
 from fleche.storage.embedded.calls import EmbeddedCalls
 from fleche.storage.embedded.filing import Filing, SettingAside
@@ -192,7 +193,10 @@ class EmbeddedStore(OperationContext):
         if own is not None:
             call = call.evolve(form=own.form)
         signature = self.packing.sign_record(call)
-        filing = Filing(call, own, values, self._files, self._database, lease, code, self.authenticity, signature)
+        parts = self.packing.parts_of(values.items())
+        filing = Filing(
+            call, own, values, self._files, self._database, lease, code, self.authenticity, signature, parts
+        )
         if self._direct:
             self._database.write(filing)
         else:
@@ -202,7 +206,7 @@ class EmbeddedStore(OperationContext):
     def decode(self, digest: Digest, envelope: Envelope) -> Any:
         """Return the value in an envelope; see `RecordStore.decode`."""
         try:
-            return self.packing.load(envelope, digest, self._builder.loader)
+            return self.packing.load(envelope, digest, self._builder.loader, self._parts(envelope))
         except DamagedError as error:
             form = envelope.form if isinstance(error, UnreadableError) else None
             self._note(digest, form, error)
@@ -210,6 +214,9 @@ class EmbeddedStore(OperationContext):
         except UntrustedError:
             self.authenticity.refused(digest)
             raise
+
+    def _parts(self, envelope: Envelope) -> Parts | None:
+        return parts_of(envelope, self.values, self.packing, self._builder, self.authenticity)
 
     def refuses(self, value: Any) -> UntrustedError | None:
         """Return why this store will not build a value that it keeps; None where it will: always, if it is trusted."""

@@ -25,10 +25,11 @@ class ValuePickleFile(FileValues):
 
     Args:
         root: The directory; made when something is saved.
-        remaining_depth: How many levels of containers are stored in parts; kept for existing code.
-        secret_key: One key or several, see `read_keys`: the first signs, any of them verifies. Empty: nothing is signed.
-        serializer: ``"pickle"``, ``"cloudpickle"`` or ``"dill"``. All three store with ``pickle``, and what that refuses
-            with ``cloudpickle``, so each reads what the others wrote.
+        remaining_depth: How many levels of containers existing code asks to be stored in parts; `Packing.parts` does
+            that.
+        secret_key: One key or several, see `read_keys`: the first signs, any of them verifies. Empty: none.
+        serializer: ``"pickle"``, ``"cloudpickle"`` or ``"dill"``. All three store with ``pickle``, and with
+            ``cloudpickle`` what that refuses, so each reads what the others wrote.
         compress: Whether each part that shrinks by it is compressed, with zstd.
 
     Raises:

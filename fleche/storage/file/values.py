@@ -14,6 +14,7 @@ from fleche.errors import DamagedError, SaveError, StoreError, UnknownDigestErro
 from fleche.storage.authenticity import Authenticity
 from fleche.storage.base import Intent, ValueStorage, check_key
 from fleche.storage.builder import Builder
+from fleche.storage.destructuring import parts_of
 from fleche.storage.envelope import Envelope
 from fleche.storage.file.shards import ShardedKeys, assess_folders, entries, is_key, shard_names
 from fleche.storage.loader import Loader
@@ -85,8 +86,17 @@ class FileValues(ShardedKeys, ValueStorage):
             key = digest(value)
             if isinstance(value, Digest):
                 return key
-        self.put_envelope(key, self._packing.pack(value) if self.store is None else self.store.pack(value))
+        self.put_envelope(key, self.pack(value) if self.store is None else self.store.pack(value))
         return key
+
+    def pack(self, value: Any) -> Envelope:
+        """Return a value's bytes as they are kept here; see `RecordStore.pack`."""
+        return self._packing.pack(value)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether only its owner can have written what is stored; see `RecordStore.trusted`."""
+        return self.builder.trusted
 
     def load(self, key: Digest | str) -> Any:
         """Return a value; see `ValueStorage.load`."""
@@ -149,6 +159,8 @@ class FileValues(ShardedKeys, ValueStorage):
             ValueError: The key is not a whole digest.
         """
         check_key(key)
+        for part, child in envelope.children:
+            self.keep(part, child)
         if self.has(key, envelope.form):
             return
         self.files.write(key, self._packing.signed(envelope, key))
@@ -165,7 +177,8 @@ class FileValues(ShardedKeys, ValueStorage):
     def decode(self, key: Digest, envelope: Envelope) -> Any:
         """Return the value in an envelope; see `RecordStore.decode`."""
         try:
-            return self._packing.load(envelope, key, self.builder.loader)
+            parts = parts_of(envelope, self, self._packing, self.builder, self.authenticity)
+            return self._packing.load(envelope, key, self.builder.loader, parts)
         except DamagedError as error:
             self.note(key, envelope.form, error)
             raise

@@ -27,7 +27,18 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from fleche.call.records import QueryCall
 from fleche.storage.sql.rows import outcome_number, version_text
-from fleche.storage.sql.schema import arguments, calls, code, edges, environments, functions, leases, metadata, values
+from fleche.storage.sql.schema import (
+    arguments,
+    calls,
+    code,
+    edges,
+    environments,
+    functions,
+    leases,
+    metadata,
+    parts,
+    values,
+)
 
 __all__ = ["Inserts", "find", "inserts"]
 
@@ -272,6 +283,7 @@ class Inserts:
         self.argument = arguments.insert()
         self.metadata = metadata.insert()
         self.edge = edges.insert()
+        self.part = self._new(insert, parts, "parent", "child")
         new = insert(leases).values(
             key=bindparam("key"),
             token=now_micros(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from fleche.storage.authenticity import Authenticity
 from fleche.storage.base import CodeRecord, check_key
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease
+from fleche.storage.packing import links
 from fleche.storage.sql import core, core_records
 from fleche.storage.sql.leases import SqlLease
 from fleche.storage.sql.records import Filed, Prepared
@@ -79,6 +80,9 @@ class KeptValue:
             return
         connection.execute(core.DROP_VALUE_FORM, {"digest": digest, "form": form})
         self.put(connection)
+        named = [_link(pair) for pair in links([(self.digest, self._envelope)])]
+        if named:
+            connection.execute(core.inserts(connection.dialect.name).part, named)
 
     @property
     def is_unusable(self) -> bool:
@@ -116,6 +120,7 @@ class Filing:
         lease: Lease | None,
         code: CodeRecord | None,
         signature: bytes | None = None,
+        parts: Sequence[tuple[Digest, Envelope]] = (),
     ) -> None:
         self._call = call
         self._rows = Prepared(call, signature)
@@ -123,7 +128,9 @@ class Filing:
         kept = {digest: KeptValue(digest, envelope, context) for digest, envelope in values.items()}
         self._result = None if call.result is None else kept.pop(call.result, None)
         # In one order everywhere, so that two transactions do not wait for each other.
-        self._others = sorted(kept.values(), key=_by_row)
+        apart = [KeptValue(digest, envelope, context) for digest, envelope in parts]
+        self._others = sorted([*apart, *kept.values()], key=_by_row)
+        self._links = [_link(pair) for pair in links((*parts, *values.items()))]
         inline = own.to_bytes() if own is not None and own.size <= _IN_ROW else None
         self._is_inline = inline is not None
         self._row = core_records.Row(self._rows, inline, context.known)
@@ -180,10 +187,16 @@ class Filing:
     def _keep(self, connection: Connection, kept: list[KeptValue]) -> None:
         if not kept:
             return
+        if self._links:
+            connection.execute(core.inserts(connection.dialect.name).part, self._links)
         there = present(connection, kept)
         for value in kept:
             if value.row not in there or value.is_unusable:
                 value.put(connection)
+
+
+def _link(pair: tuple[bytes, bytes]) -> dict[str, bytes]:
+    return {"parent": pair[0], "child": pair[1]}
 
 
 def _by_row(value: KeptValue) -> tuple[bytes, bytes]:

@@ -41,6 +41,7 @@ from fleche.storage.sql.schema import (
     environments,
     functions,
     metadata,
+    parts,
     values,
 )
 
@@ -125,6 +126,7 @@ def _filing() -> dict[str, ClauseElement]:
         "ADD_CALL": insert(calls).values(_parameters(*(c.name for c in calls.c if c.name != "id"))),
         "ADD_ARGUMENT": insert(arguments).values(_parameters(*(c.name for c in arguments.c))),
         "ADD_METADATA": insert(metadata).values(_parameters(*(c.name for c in metadata.c))),
+        "ADD_PART": insert(parts).values(_parameters("parent", "child")).on_conflict_do_nothing(),
         "ADD_EDGE": insert(edges).values(_parameters(*(c.name for c in edges.c))),
         "PUT_VALUE": put.on_conflict_do_update(
             index_elements=["digest", "form"],

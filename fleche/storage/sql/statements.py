@@ -62,6 +62,9 @@ ADD_ARGUMENT = "INSERT INTO arguments (call, position, name, digest, kind, i, r,
 # (call, namespace, json)
 ADD_METADATA = "INSERT INTO metadata (call, namespace, json) VALUES (?, ?, ?)"
 
+# (parent, child)
+ADD_PART = "INSERT INTO parts (parent, child) VALUES (?, ?) ON CONFLICT DO NOTHING"
+
 # (call, position, input)
 ADD_EDGE = "INSERT INTO edges (call, position, input) VALUES (?, ?, ?)"
 

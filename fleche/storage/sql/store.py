@@ -13,6 +13,7 @@ from fleche.storage.authenticity import Authenticity
 from fleche.storage.base import CodeRecord, Hit, Intent, OperationContext
 from fleche.storage.builder import Builder
 from fleche.storage.checking import Finding
+from fleche.storage.destructuring import parts_of
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease
 from fleche.storage.loader import Loader
@@ -177,7 +178,8 @@ class SqlStore(OperationContext):
         own = None if call.result is None else values.get(call.result)
         if own is not None:
             call = call.evolve(form=own.form)
-        filing = Filing(call, own, values, self.context, lease, code, self.packing.sign_record(call))
+        signature, parts = self.packing.sign_record(call), self.packing.parts_of(values.items())
+        filing = Filing(call, own, values, self.context, lease, code, signature, parts)
         if self._direct:
             self.connections.write(filing)
         else:
@@ -200,7 +202,8 @@ class SqlStore(OperationContext):
     def decode(self, digest: Digest, envelope: Envelope) -> Any:
         """Return the value in an envelope; see `RecordStore.decode`."""
         try:
-            return self.packing.load(envelope, digest, self._builder.loader)
+            parts = parts_of(envelope, self.values, self.packing, self._builder, self.authenticity)
+            return self.packing.load(envelope, digest, self._builder.loader, parts)
         except DamagedError as error:
             self._note(digest, envelope.form if isinstance(error, UnreadableError) else None, error)
             raise

@@ -46,6 +46,8 @@ class SqlValues(SqlKeys, ValueStorage):
 
     def put_envelope(self, key: Digest, envelope: Envelope) -> None:
         """Keep one form of a value beside the others; see `EnvelopeStorage.put_envelope`."""
+        for part, child in envelope.children:
+            self.put_envelope(part, child)
         with self._operation_context(key, intent=Intent.WRITE):
             self._connections.write(
                 KeptValue(key, self.store.packing.signed(envelope, key), self.store.context).put_newest
