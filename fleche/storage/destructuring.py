@@ -11,9 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from datetime import date, time, timedelta, tzinfo
-from decimal import Decimal
 from enum import Enum
-from fractions import Fraction
 from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +32,8 @@ __all__ = ["Parts", "parts_of", "split"]
 
 _SCALARS = frozenset({type(None), bool, int, float, complex})
 _TEXTS = frozenset({str, bytes})
-_ATOMS = _SCALARS | _TEXTS | {Decimal, Fraction}
+_ATOMS = _SCALARS | _TEXTS
+_NAMED = frozenset({("decimal", "Decimal"), ("fractions", "Fraction")})  # not imported here, which takes milliseconds
 _IMMUTABLE = (type, FunctionType, BuiltinFunctionType, Enum, date, time, timedelta, tzinfo)
 _REFUSED = (pickle.PicklingError, AttributeError, TypeError, RecursionError)
 
@@ -228,7 +227,8 @@ def _size(pickler: Tracked) -> int:
 def _is_atom(value: Any) -> bool:
     """Whether it makes no difference if there are one or two of it."""
     kind = type(value)
-    return kind in _ATOMS or isinstance(value, _IMMUTABLE) or _is_dtype(kind)
+    known = kind in _ATOMS or (kind.__module__, kind.__qualname__) in _NAMED
+    return known or isinstance(value, _IMMUTABLE) or _is_dtype(kind)
 
 
 def _is_dtype(kind: type) -> bool:

@@ -30,7 +30,7 @@ from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease, Leases
 from fleche.storage.leases_process import ProcessLeases
 from fleche.storage.loader import TRUSTED, Loader
-from fleche.storage.packing import PLAIN, Packing
+from fleche.storage.packing import PART, PLAIN, Packing
 
 __all__ = ["CallMemory", "MemoryBackend", "MemoryStore", "ValueMemory"]
 
@@ -86,9 +86,8 @@ class ValueMemory(ValueMixin, MemoryBackend):
 
     Args:
         storage: The dict to keep them in.
-        remaining_depth: How many levels of containers existing code asks to be stored in parts. A store does that for
-            `Packing.parts` instead.
-        store: The record store that this is a face of, if any.
+        remaining_depth: Of how many levels of containers large children are stored in parts; 0 stores values whole.
+        store: The record store that this is a face of, if any; then its packing decides.
 
     >>> values = ValueMemory({})
     >>> values.load(values.save([1, 2]))
@@ -105,6 +104,7 @@ class ValueMemory(ValueMixin, MemoryBackend):
         super().__init__(storage)
         self.remaining_depth = remaining_depth
         self.store = store
+        self._own_packing = Packing(parts=PART, depth=remaining_depth)
 
     def save(self, value: Any, key: Digest | None = None) -> Digest:
         """Store a value under a key, or under its digest; see `ValueStorage.save`."""
@@ -112,14 +112,24 @@ class ValueMemory(ValueMixin, MemoryBackend):
             key = digest(value)
             if isinstance(value, Digest):
                 return key
-        self.put_envelope(key, Envelope.pack(value) if self.store is None else self.store.pack(value))
+        self.put_envelope(key, self.pack(value))
         return key
+
+    def pack(self, value: Any) -> Envelope:
+        """Return a value's bytes as they are kept here; see `RecordStore.pack`."""
+        return self._packing.pack(value)
+
+    def decode(self, digest: Digest, envelope: Envelope) -> Any:  # noqa: ARG002 - as stores have it
+        """Return the value in an envelope; see `RecordStore.decode`."""
+        return envelope.load(TRUSTED, part=Parts(self, self._packing, TRUSTED))
+
+    @property
+    def _packing(self) -> Packing:
+        return self._own_packing if self.store is None else self.store.packing
 
     def get(self, key: Digest) -> Any:
         """Return a value, built anew."""
-        packing = PLAIN if self.store is None else self.store.packing
-        envelope: Envelope = self._at(key)[-1]
-        return envelope.load(TRUSTED, part=Parts(self, packing, TRUSTED))
+        return self.decode(key, self._at(key)[-1])
 
     def put_envelope(self, key: Digest, envelope: Envelope) -> None:
         """Keep one form of a value beside the others; see `EnvelopeStorage.put_envelope`."""

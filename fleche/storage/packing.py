@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from fleche.call.records import DigestedCall
     from fleche.storage.signing import Keyring
 
-__all__ = ["PLAIN", "Packing", "links"]
+__all__ = ["PART", "PLAIN", "Packing", "links"]
+
+PART = 4096
+"""Bytes of the smallest part, where existing code asks for parts and says no size."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

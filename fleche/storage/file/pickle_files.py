@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from fleche.errors import ConfigError
 from fleche.storage.file.calls import FileCalls
 from fleche.storage.file.values import FileValues
-from fleche.storage.packing import Packing
+from fleche.storage.packing import PART, Packing
 from fleche.storage.signing import Keyring, read_keys
 
 __all__ = ["CallPickleFile", "ValuePickleFile"]
@@ -25,8 +26,7 @@ class ValuePickleFile(FileValues):
 
     Args:
         root: The directory; made when something is saved.
-        remaining_depth: How many levels of containers existing code asks to be stored in parts; `Packing.parts` does
-            that.
+        remaining_depth: Of how many levels of containers large children are stored in parts; 0 stores values whole.
         secret_key: One key or several, see `read_keys`: the first signs, any of them verifies. Empty: none.
         serializer: ``"pickle"``, ``"cloudpickle"`` or ``"dill"``. All three store with ``pickle``, and with
             ``cloudpickle`` what that refuses, so each reads what the others wrote.
@@ -52,7 +52,8 @@ class ValuePickleFile(FileValues):
         serializer: str = "pickle",
         compress: bool = False,
     ) -> None:
-        super().__init__(root, packing=_packing(secret_key, serializer, compress=compress))
+        packing = _packing(secret_key, serializer, compress=compress)
+        super().__init__(root, packing=replace(packing, parts=PART, depth=remaining_depth))
         self.remaining_depth = remaining_depth
         self.serializer = serializer
 

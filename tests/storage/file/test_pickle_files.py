@@ -12,8 +12,9 @@ import pytest
 from fleche.caches import Cache
 from fleche.digest import digest
 from fleche.errors import ConfigError, UntrustedError
-from fleche.storage.file import CallPickleFile, ValuePickleFile
-from fleche.testing.signing import Model
+from fleche.storage.envelope import Envelope
+from fleche.storage.file import CallPickleFile, FileCalls, FileValues, ValuePickleFile
+from fleche.testing.signing import Bomb, Model
 from fleche.testing.storage import CallStorageTests, ValueStorageTests
 
 OLD, NEW = "aa" * 32, "bb" * 32
@@ -106,3 +107,15 @@ def test_wrong_options_are_refused(tmp_path):
         ValuePickleFile(tmp_path, serializer="json")
     with pytest.raises(ConfigError, match="16 bytes"):
         CallPickleFile(tmp_path, secret_key="ab")
+
+
+def test_a_pair_executes_nothing_that_others_can_have_written(folder, tmp_path, make_call):
+    """A cache of a plain directory and another call storage uses the directory's own loader."""
+    values = FileValues(folder)
+    calls = FileCalls(tmp_path / "calls")
+    values.put_envelope(digest(5), Envelope.pack(Bomb(str(tmp_path / "touched"))))
+    calls.save(make_call(1, result=digest(5)))
+    cache = Cache(values, calls)
+    with pytest.raises(UntrustedError):
+        cache.open(cache.lookup(make_call(1).key))
+    assert not (tmp_path / "touched").exists()
