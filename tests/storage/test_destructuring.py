@@ -15,6 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import fleche
+from fleche.caches import Cache
 from fleche.call.records import DigestedCall
 from fleche.digest import digest
 from fleche.errors import DamagedError, FlecheError
@@ -355,3 +357,38 @@ def test_what_is_small_is_not_compressed():
     """It would not repay its entry in the header."""
     for value in ("x" * 100, list(range(50))):
         assert Packing(compress=True).pack(value).to_bytes() == Packing().pack(value).to_bytes()
+
+
+@pytest.mark.filterwarnings("ignore::fleche.errors.FlecheWarning")
+def test_a_cached_function_returns_and_takes_parts(opened):
+    """Results and arguments are filed with their parts; where one is lost, the call is computed anew, once."""
+    store = opened(Packing(parts=500))
+    ran = []
+
+    @fleche.cached(cache=Cache(store.values, store.calls), version=1, code=None)
+    def halves(table):
+        ran.append(len(table))
+        return {"left": table[0], "right": table[1]}
+
+    table = [list(range(1000)), list(range(1000, 2000))]
+    expected = {"left": table[0], "right": table[1]}
+    assert halves(table) == halves(table) == expected
+    assert {digest(table[0]), digest(table[1]), digest(table)} <= set(store.values.list())
+    assert halves.query().only().arguments["table"] == table
+    store.values.evict(digest(table[1]))
+    assert [halves(table), halves(table)] == [expected, expected]
+    assert ran == [2, 2]
+
+
+def test_the_stored_form_is_the_one_that_the_format_page_says():
+    """Skeleton and references byte for byte, in every version of Python."""
+    part = list(range(100))
+    whole = Packing(parts=100).pack([part, "x", [*part]])
+    name, form = digest(part), "9bdc1778"
+    assert whole.references() == {(name, form)}
+    assert [(one, child.form) for one, child in whole.children] == [(name, form)]
+    ids = [pickle.SHORT_BINBYTES + b"\x18" + name.raw + bytes.fromhex(form) + bytes([n, 0, 0, 0]) for n in (0, 1)]
+    first, second = (one + pickle.MEMOIZE + pickle.BINPERSID for one in ids)
+    stream = b"]" + pickle.MEMOIZE + b"(" + first + b"\x8c\x01x" + pickle.MEMOIZE + second + b"e."
+    assert whole.to_bytes().endswith(pickle.PROTO + b"\x05" + pickle.FRAME + len(stream).to_bytes(8, "little") + stream)
+    assert whole.checksum == "b65f2d73127300de3dd8a2daa6c08cb7"
