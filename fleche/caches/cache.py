@@ -317,7 +317,7 @@ def _sealed(
             envelope = store.pack(value)
         except FlecheError:
             continue  # an argument that cannot be stored is known by its digest
-        if limit is None or envelope.size <= limit:
+        if limit is None or envelope.total <= limit:
             sealed[record.arguments[name]] = envelope.seal()
     return sealed
 

@@ -55,6 +55,11 @@ class PairStore:
         pack: Callable[[Any], Envelope] = self._ability("pack", default=Envelope.pack)
         return pack(value)
 
+    @property
+    def signs(self) -> bool:
+        """Whether the value storage signs what is filed there."""
+        return bool(self._ability("signs", default=False))
+
     def _ability(self, name: str, *, default: Any) -> Any:
         """Return what the value storage says for itself, else what its store says, else a default."""
         for part in (self.values, getattr(self.values, "store", None)):

@@ -19,6 +19,7 @@ from fleche.digest.walk import stored_digest
 from fleche.errors import DamagedError, FlecheError, UntrustedError, ValueNotStored
 from fleche.storage.base import CodeRecord, EnvelopeStorage, Hit, RecordStore
 from fleche.storage.envelope import Envelope
+from fleche.storage.pickling import Serializer
 
 __all__ = ["Parcel", "Receipt", "deliver", "pick"]
 
@@ -163,7 +164,7 @@ class _Packed:
         return self._parcel.record.evolve(result=result, form=own.form)
 
     def _pack(self, digest: Digest, stored: Any) -> Envelope:
-        if self._same and isinstance(stored, Envelope):
+        if self._same and isinstance(stored, Envelope) and stored.serializer is not Serializer.PARTS:
             return stored
         value = self._origin.decode(digest, stored)
         if not self._origin.trusted and stored_digest(value, name="the value")[0] != digest:

@@ -19,7 +19,7 @@ from fleche.digest import Digest
 from fleche.errors import DamagedError, SaveError, UnreadableError
 from fleche.storage.canonical import canonical
 
-__all__ = ["MAJOR", "call_of", "call_text", "seal", "unseal"]
+__all__ = ["MAJOR", "call_of", "call_text", "seal", "signed_call_of", "unseal"]
 
 MAJOR = 1
 """The major format that is written and read."""
@@ -74,15 +74,19 @@ def unseal(kind: bytes, data: bytes, place: str) -> dict[str, Any]:
     return body
 
 
-def call_text(call: DigestedCall) -> bytes:
+def call_text(call: DigestedCall, signature: bytes | None = None) -> bytes:
     """Return a record as sealed text; it comes back as `canonical` says.
+
+    Args:
+        call: The record.
+        signature: Its signature, if it has one.
 
     Raises:
         SaveError: Something in it cannot be stored.
     """
     call = canonical(call)
     try:
-        return seal(_TOKEN, _body(call))
+        return seal(_TOKEN, _body(call) | ({} if signature is None else {"signature": signature.hex()}))
     except (ValueError, OverflowError, UnicodeError) as error:
         raise SaveError(f"the record of {call.module}.{call.name} cannot be stored: {error}") from error
 
@@ -99,6 +103,11 @@ def call_of(data: bytes, key: Digest | str, place: str) -> DigestedCall:
         DamagedError: It is not what was written, or was written for another key.
         UnreadableError: It is whole, but of a later format.
     """
+    return signed_call_of(data, key, place)[0]
+
+
+def signed_call_of(data: bytes, key: Digest | str, place: str) -> tuple[DigestedCall, bytes | None]:
+    """Return the record in sealed text, and its signature if it has one, which is not verified; see `call_of`."""
     body = unseal(_TOKEN, data, place)
     if body.get("key") != key:
         raise DamagedError(
@@ -107,7 +116,7 @@ def call_of(data: bytes, key: Digest | str, place: str) -> DigestedCall:
             place=place,
         )
     try:
-        return _record(body)
+        return _record(body), None if body.get("signature") is None else bytes.fromhex(body["signature"])
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableError(f"{place} is whole, but is no record: {error!r}", place=place) from error
 

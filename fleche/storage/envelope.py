@@ -6,26 +6,28 @@ A header of 40 bytes and more, a pickle stream (protocol 5), and the stream's bi
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xxhash
 
+from fleche.digest import Digest
+from fleche.digest.algorithm import chosen
 from fleche.errors import UnreadableError, UntrustedError
 from fleche.storage.header import ALIGNMENT, Header, damaged
-from fleche.storage.loader import Loader
-from fleche.storage.pickling import Serializer, dump
+from fleche.storage.loader import Buffer, Loader, PartsLoader
+from fleche.storage.pickling import Pickled, Serializer, dump
 from fleche.storage.sources import FileSource, MemorySource, Source
 from fleche.storage.whole import write_whole
 from fleche.storage.zstd import shrunk
 
 if TYPE_CHECKING:
-    from fleche.digest import Digest
     from fleche.storage.signing import Keyring
 
-__all__ = ["Envelope"]
+__all__ = ["Envelope", "named"]
 
 _PADDING = bytes(ALIGNMENT)
 
@@ -43,16 +45,27 @@ class Envelope:
     [1, 2.5]
     """
 
-    __slots__ = ("_header", "_source", "_stream", "place")
+    __slots__ = ("_header", "_source", "_stream", "children", "place")
 
     place: str
     """Where it came from, for messages."""
 
-    def __init__(self, header: Header, stream: bytes, source: Source, place: str) -> None:
+    children: tuple[tuple[Digest, Envelope], ...]
+    """Of an envelope that was just packed: the parts that it names, by digest, to be stored before it."""
+
+    def __init__(
+        self,
+        header: Header,
+        stream: bytes,
+        source: Source,
+        place: str,
+        children: tuple[tuple[Digest, Envelope], ...] = (),
+    ) -> None:
         self._header = header
         self._stream = stream
         self._source = source
         self.place = place
+        self.children = children
 
     @classmethod
     def pack(cls, value: Any, *, compress: bool = False) -> Envelope:
@@ -67,11 +80,18 @@ class Envelope:
             SaveError: The value cannot be pickled.
             ConfigError: ``compress`` needs the extra ``fleche[zstd]``, which is not installed.
         """
-        serializer, stream, buffers = dump(value)
+        return cls.of_pickle(value, dump(value), compress=compress)
+
+    @classmethod
+    def of_pickle(
+        cls, value: Any, pickled: Pickled, *, compress: bool, children: tuple[tuple[Digest, Envelope], ...] = ()
+    ) -> Envelope:
+        """Return the envelope of a value that is pickled already; see `pack`."""
+        serializer, stream, buffers = pickled
         raw: list[bytes | memoryview] = [stream, *buffers]
         stored = shrunk(raw) if compress else raw
         header = Header.describe(serializer, raw, stored, _writers(value, bool(buffers)))
-        return cls(header, stream, MemorySource(stored, header, "memory"), "memory")
+        return cls(header, stream, MemorySource(stored, header, "memory"), "memory", children)
 
     @classmethod
     def parse(cls, data: bytes | bytearray | memoryview, *, place: str) -> Envelope:
@@ -149,7 +169,8 @@ class Envelope:
         """
         sign = partial(_signature, keys, address, self._stream)
         header = self._header.signed(self._raw_parts(), sign, keys.size)
-        return Envelope(header, self._stream, MemorySource(self._source.stored(), header, self.place), self.place)
+        source = MemorySource(self._source.stored(), header, self.place)
+        return Envelope(header, self._stream, source, self.place, self.children)
 
     def is_signed(self, keys: Keyring, address: Digest) -> bool:
         """Whether one of the keys signed this envelope for a digest. `load` must then verify the buffers."""
@@ -158,12 +179,13 @@ class Envelope:
             return False
         return keys.verifies(_pieces(address, self._header.covered(), self._stream), signature)
 
-    def load(self, loader: Loader, *, verify: bool = False) -> Any:
+    def load(self, loader: Loader, *, verify: bool = False, part: Callable[[Any], Any] | None = None) -> Any:
         """Return the value: a new one at each call, the caller's to change.
 
         Args:
             loader: Which types are built; see `fleche.storage.loader`.
             verify: Whether the checksums of the very buffers that the value gets are verified.
+            part: Returns a part that the stream names.
 
         Raises:
             UntrustedError: The loader does not build a type that the stream asks for.
@@ -182,7 +204,7 @@ class Envelope:
         for index, buffer in enumerate(buffers if verify else (), start=1):
             header.verify(index, buffer, self.place)
         try:
-            return loader.load(self._stream, buffers, header.serializer)
+            return self._build(loader, buffers, part)
         except UntrustedError as error:
             error.place = self.place
             raise
@@ -197,6 +219,13 @@ class Envelope:
     def mentions(self, text: bytes) -> bool:
         """Whether some bytes occur in the pickle stream: a cheap look at what types a value may hold."""
         return text in self._stream
+
+    def _build(self, loader: Loader, buffers: Sequence[Buffer], part: Callable[[Any], Any] | None) -> Any:
+        if self._header.serializer is not Serializer.PARTS:
+            return loader.load(self._stream, buffers, self._header.serializer)
+        if part is None or not isinstance(loader, PartsLoader):
+            raise TypeError("it is stored in parts, which only its store knows")
+        return loader.load_parts(self._stream, buffers, part)
 
     @property
     def form(self) -> str:
@@ -221,6 +250,11 @@ class Envelope:
     def stream(self) -> bytes:
         """The pickle stream, verified."""
         return self._stream
+
+    @property
+    def total(self) -> int:
+        """The whole and its `children`, in bytes."""
+        return self.size + sum(child.total for _, child in self.children)
 
     @property
     def serializer(self) -> Serializer:
@@ -248,7 +282,34 @@ class Envelope:
         Raises:
             DamagedError: A buffer was changed by another thread while it was packed.
         """
-        return self if self._header.parts == 1 else Envelope.parse(self.to_bytes(), place=self.place)
+        if self._header.parts == 1 and not self.children:
+            return self
+        sealed = self if self._header.parts == 1 else Envelope.parse(self.to_bytes(), place=self.place)
+        children = tuple((name, child.seal()) for name, child in self.children)
+        return Envelope(sealed._header, sealed._stream, sealed._source, self.place, children)  # noqa: SLF001
+
+    def alone(self) -> Envelope:
+        """Return the same envelope without its `children`."""
+        return Envelope(self._header, self._stream, self._source, self.place) if self.children else self
+
+    def references(self) -> set[tuple[Digest, str]]:
+        """Return digest and form of each part that the stream names; nothing is built."""
+        if self._header.serializer is not Serializer.PARTS:
+            return set()
+        from pickletools import genops  # costs milliseconds, and only checks need it
+
+        found: set[tuple[Digest, str]] = set()
+        last = b""
+        with suppress(ValueError):  # of what is no pickle
+            for operation, argument, _ in genops(self._stream):
+                if isinstance(argument, bytes):
+                    last = argument
+                elif operation.name == "BINPERSID" and last:
+                    found.add(named(last))
+                    last = b""
+                elif operation.name != "MEMOIZE":
+                    last = b""
+        return found
 
     def write_to(self, path: Path | str, *, sync: bool) -> None:
         """Write the whole to a file, mode 0444, or nothing at all; a file of that name is replaced in one step.
@@ -267,6 +328,12 @@ class Envelope:
 
     def __repr__(self) -> str:
         return f"<Envelope {self.form} of {self.size} bytes from {self.place}>"
+
+
+def named(reference: bytes) -> tuple[Digest, str]:
+    """Return digest and form of the part that a persistent id names: digest, form, and a number of any length."""
+    size = chosen().length // 2
+    return Digest.from_bytes(reference[:size]), reference[size : size + 4].hex()
 
 
 def _signature(keys: Keyring, address: Digest, stream: bytes, covered: bytes) -> bytes:

@@ -26,12 +26,13 @@ from fleche.storage.base import (
 )
 from fleche.storage.canonical import canonical
 from fleche.storage.checking import Fault, Finding
+from fleche.storage.destructuring import Parts
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease, Leases
 from fleche.storage.leases_process import ProcessLeases
 from fleche.storage.loader import TRUSTED, Loader
 from fleche.storage.overview import FunctionTotal, Glance, totals_of
-from fleche.storage.packing import PLAIN, Packing
+from fleche.storage.packing import PART, PLAIN, Packing
 
 __all__ = ["CallMemory", "MemoryBackend", "MemoryStore", "ValueMemory"]
 
@@ -87,8 +88,8 @@ class ValueMemory(ValueMixin, MemoryBackend):
 
     Args:
         storage: The dict to keep them in.
-        remaining_depth: How many levels of containers are stored in parts; kept for existing code, not used yet.
-        store: The record store that this is a face of, if any.
+        remaining_depth: Of how many levels of containers large children are stored in parts; 0 stores values whole.
+        store: The record store that this is a face of, if any; then its packing decides.
 
     >>> values = ValueMemory({})
     >>> values.load(values.save([1, 2]))
@@ -105,6 +106,7 @@ class ValueMemory(ValueMixin, MemoryBackend):
         super().__init__(storage)
         self.remaining_depth = remaining_depth
         self.store = store
+        self._own_packing = Packing(parts=PART, depth=remaining_depth)
 
     def save(self, value: Any, key: Digest | None = None) -> Digest:
         """Store a value under a key, or under its digest; see `ValueStorage.save`."""
@@ -112,17 +114,35 @@ class ValueMemory(ValueMixin, MemoryBackend):
             key = digest(value)
             if isinstance(value, Digest):
                 return key
-        self.put_envelope(key, Envelope.pack(value))
+        self.put_envelope(key, self.pack(value))
         return key
+
+    def pack(self, value: Any) -> Envelope:
+        """Return a value's bytes as they are kept here; see `RecordStore.pack`."""
+        return self._packing.pack(value)
+
+    def decode(self, digest: Digest, envelope: Envelope) -> Any:  # noqa: ARG002 - as stores have it
+        """Return the value in an envelope; see `RecordStore.decode`."""
+        return envelope.load(TRUSTED, part=Parts(self, self._packing, TRUSTED))
+
+    @property
+    def _packing(self) -> Packing:
+        return self._own_packing if self.store is None else self.store.packing
+
+    def get(self, key: Digest) -> Any:
+        """Return a value, built anew."""
+        return self.decode(key, self._at(key)[-1])
 
     def put_envelope(self, key: Digest, envelope: Envelope) -> None:
         """Keep one form of a value beside the others; see `EnvelopeStorage.put_envelope`."""
         check_key(key)
+        for part, child in envelope.children:
+            self.put_envelope(part, child)
         with self._operation_context(key, intent=Intent.WRITE), self._lock:
             kept = self.storage.get(key, ())
             if not kept or kept[-1].form != envelope.form:
                 others = tuple(other for other in kept if other.form != envelope.form)
-                self.storage[key] = (*others, envelope.seal())
+                self.storage[key] = (*others, envelope.seal().alone())
 
     def get_envelope(self, key: Digest, form: str | None = None) -> Envelope:
         """Return a value's bytes in one form, or in any; see `EnvelopeStorage.get_envelope`."""
@@ -208,7 +228,7 @@ class MemoryStore:
         self.code: dict[Digest, CodeRecord] = {}
         self.leases: Leases = ProcessLeases()
         self._loader: Loader = TRUSTED
-        self._packing = packing
+        self.packing = packing
         self._lock = threading.RLock()
 
     @property
@@ -218,7 +238,7 @@ class MemoryStore:
 
     def pack(self, value: Any) -> Envelope:
         """Return a value's bytes."""
-        return self._packing.pack(value)
+        return self.packing.pack(value)
 
     def lookup(self, key: Digest) -> Hit | None:
         """Return what is known of a call; see `RecordStore.lookup`."""
@@ -265,7 +285,7 @@ class MemoryStore:
     def decode(self, digest: Digest, envelope: Envelope) -> Any:
         """Return the value in an envelope; see `RecordStore.decode`."""
         try:
-            return envelope.load(self._loader)
+            return envelope.load(self._loader, part=Parts(self.values, self.packing, self._loader))
         except UnreadableError:
             raise
         except DamagedError:

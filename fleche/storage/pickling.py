@@ -6,7 +6,7 @@ import pickle
 import sys
 import threading
 from collections import ChainMap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from io import BytesIO
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from fleche.errors import SaveError
 from fleche.storage.arrays import Reducers
 
-__all__ = ["INLINE", "PROTOCOL", "Pickled", "Serializer", "dump"]
+__all__ = ["INLINE", "PROTOCOL", "Pickled", "Serializer", "Tracked", "dump"]
 
 PROTOCOL = 5
 INLINE = 4096
@@ -33,6 +33,8 @@ class Serializer(IntEnum):
 
     PICKLE = 1
     CLOUDPICKLE = 2
+    PARTS = 3
+    """``pickle``, with persistent ids that name parts which lie elsewhere."""
 
 
 def dump(value: Any) -> Pickled:
@@ -107,6 +109,33 @@ def _dump_plainly(value: Any, kept: _Buffers) -> bytes:
     pickler.dispatch_table = Reducers()
     pickler.dump(value)
     return file.getvalue()
+
+
+class Tracked(pickle.Pickler):
+    """Pickles a value and knows afterwards which objects are in it; some can be left out.
+
+    Args:
+        references: What stands for an object that is left out, by its id.
+    """
+
+    def __init__(self, references: Mapping[int, bytes]) -> None:
+        self._file = BytesIO()
+        self._kept = _Buffers()
+        self._references = references
+        super().__init__(self._file, PROTOCOL, buffer_callback=self._kept)
+        self.dispatch_table = Reducers()
+
+    def persistent_id(self, obj: Any) -> bytes | None:
+        """Return what stands for an object, or None."""
+        return self._references.get(id(obj))
+
+    def parts(self) -> tuple[bytes, list[memoryview]]:
+        """Return the stream and its out-of-band buffers."""
+        return self._file.getvalue(), self._kept.views()
+
+    def objects(self) -> dict[int, Any]:
+        """Return the objects that can occur twice, by id; they live as long as this does."""
+        return {key: kept for key, (_, kept) in self.memo.copy().items()}
 
 
 def _dump_by_value(value: Any, kept: _Buffers) -> bytes:

@@ -70,6 +70,13 @@ class SafeLoader:
             # Frames would keep half-built objects for tools that print them, which compiled code does not survive.
             raise error.with_traceback(None) from None
 
+    def load_parts(self, stream: Buffer, buffers: Iterable[Buffer], part: Callable[[Any], Any]) -> Any:
+        """Return the value; see `PartsLoader.load_parts`. A part is never changed by the stream that names it."""
+        try:
+            return _Careful(self._types, stream, list(buffers), part).load()
+        except Exception as error:
+            raise error.with_traceback(None) from None
+
 
 class _NeedsCareError(Exception):
     """The stream names a type that a pickle could change."""
@@ -115,9 +122,16 @@ class _Careful(_Machine):  # type: ignore[misc]
 
     dispatch = dict(_Machine.dispatch)  # noqa: RUF012
 
-    def __init__(self, types: SafeTypes, stream: Buffer, buffers: list[Buffer]) -> None:
+    def __init__(
+        self,
+        types: SafeTypes,
+        stream: Buffer,
+        buffers: list[Buffer],
+        part: Callable[[Any], Any] | None = None,
+    ) -> None:
         super().__init__(BytesIO(stream), buffers=buffers)
         self._types = types
+        self._part = part
         self._found: dict[int, Any] = {}
         self._unborn: dict[int, Any] = {}
         self._checked: dict[int, Any] = {}  # what our own functions built and checked; it stays so
@@ -127,8 +141,12 @@ class _Careful(_Machine):  # type: ignore[misc]
         self._found[id(found)] = found
         return found
 
-    def persistent_load(self, pid: Any) -> Any:  # noqa: ARG002
-        _refuse("a persistent object")
+    def persistent_load(self, pid: Any) -> Any:
+        if self._part is None:
+            _refuse("a persistent object")
+        part = self._part(self._whole(pid))
+        self._checked[id(part)] = part
+        return part
 
     def load_reduce(self) -> None:
         args = self.stack.pop()
@@ -249,7 +267,6 @@ def _steps() -> dict[int, Callable[[Any], None]]:
         pickle.INST,
         pickle.OBJ,
         pickle.PERSID,
-        pickle.BINPERSID,
         pickle.DUP,
     )
     machine = _Machine.dispatch

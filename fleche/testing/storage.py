@@ -59,6 +59,13 @@ class ValueStorageTests(_Suite):
     def open(self) -> AbstractContextManager[ValueStorage]:
         """Return a new, empty storage for the length of a ``with`` block."""
 
+    @staticmethod
+    def packed(values: ValueStorage, value: Any) -> Envelope:
+        """Return the envelope in which the storage keeps a value."""
+        pack = getattr(getattr(values, "store", None), "pack", Envelope.pack)
+        envelope: Envelope = pack(value)
+        return envelope
+
     def test_a_void_or_any_other_storage_returns_the_digest_of_what_it_saves(self) -> None:
         """``save(x) == digest(x)``, of any storage."""
         with self.open() as values:
@@ -99,8 +106,11 @@ class ValueStorageTests(_Suite):
     def test_saving_twice_keeps_one(self) -> None:
         """The same content has one key and is listed once."""
         with self.open() as values:
-            assert values.save((1, 2)) == values.save((1, 2))
-            assert list(values.list()) == [digest((1, 2))]
+            key = values.save((1, 2))
+            listed = sorted(values.list())
+            assert values.save((1, 2)) == key == digest((1, 2))
+            assert listed.count(key) == 1
+            assert sorted(values.list()) == listed
 
     def test_a_key_may_be_given(self) -> None:
         """A value is stored under a given key, which must be a whole digest; the last one saved there is loaded."""
@@ -210,7 +220,7 @@ class ValueStorageTests(_Suite):
             key = values.save(one)
             assert values.save(other) == key
             for value in pair:
-                form = Envelope.pack(value).form
+                form = self.packed(values, value).form
                 found = values.get_envelope(key, form)
                 assert found.form == form
             assert list(values.load(key)) == list(other)

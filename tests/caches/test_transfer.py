@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import fleche
@@ -177,3 +178,21 @@ def test_streams_move_out_of_a_store_that_compresses():
     with fleche.cache(other):
         assert list(numbers(20)) == items
         assert numbers.info().hits == 1
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_values_in_parts_arrive_whole(tmp_path, compress):
+    """A store that takes large containers apart gives them on whole, and another takes them apart anew."""
+    arrays = {name: np.arange(50_000.0) + number for number, name in enumerate("abc")}
+    parted = Packing(parts=10_000, compress=compress)
+    source, plain = EmbeddedStore(tmp_path / "source", packing=parted), MemoryStore()
+    target = EmbeddedStore(tmp_path / "target", packing=parted)
+    key = Cache(source.values, source.calls).save(Call(module="m", name="f", arguments={"x": arrays}, result=arrays))
+    for one, other in ((source, plain), (plain, target), (source, EmbeddedStore(tmp_path / "third"))):
+        report = Cache(one.values, one.calls).transfer(Cache(other.values, other.calls))
+        assert (report.moved, report.failed) == (1, ())
+        call = Cache(other.values, other.calls).load(key)
+        for loaded in (call.result, call.arguments["x"]):
+            assert all(np.array_equal(loaded[name], arrays[name]) for name in arrays)
+        other.close()
+    source.close()

@@ -26,6 +26,7 @@ from fleche.storage.file import FileStore
 from fleche.storage.memory import MemoryStore
 from fleche.storage.packing import Packing
 from fleche.storage.signing import Keyring
+from fleche.storage.sql import SqlStore
 
 pytestmark = pytest.mark.filterwarnings("ignore::fleche.errors.FlecheWarning")
 
@@ -94,8 +95,6 @@ def planted(request: pytest.FixtureRequest, public: Path) -> Iterator[Planted]:
     mark, place = public / "touched", public / "store"
     kind, packing = request.param.partition(" ")[0], KEYS if "keys" in request.param else Packing()
     if kind == "sqlite":
-        from fleche.storage.sql import SqlStore
-
         store: Any = SqlStore(f"sqlite:///{place}.db", packing=packing)
         address = f"sqlite:///{place}.db"
         writer: Any = SqlStore(address)
@@ -229,7 +228,16 @@ def test_transfer_and_stacks_into_a_store_of_our_own(planted: Planted, tmp_path:
     signing = EmbeddedStore(tmp_path / "open", packing=KEYS)
     (tmp_path / "open").chmod(0o777)
     signing.close()
-    targets = [MemoryStore(), EmbeddedStore(tmp_path / "own"), EmbeddedStore(tmp_path / "open", packing=KEYS)]
+    FileStore(tmp_path / "open-files", index=tmp_path / "index.db").close()
+    (tmp_path / "open-files").chmod(0o777)
+    targets: list[Any] = [
+        MemoryStore(),
+        EmbeddedStore(tmp_path / "own"),
+        EmbeddedStore(tmp_path / "open", packing=KEYS),
+        FileStore(tmp_path / "open-files", packing=KEYS, index=tmp_path / "index.db"),
+        SqlStore(f"sqlite:///{tmp_path}/calls.db", packing=KEYS),
+        SqlStore(f"sqlite:///{tmp_path}/trusted.db", trust=True),
+    ]
     for store in targets:
         mine = Cache(store.values, store.calls)
         tried(lambda mine=mine: planted.cache.transfer(mine), lambda mine=mine: planted.cache.query().transfer(mine))

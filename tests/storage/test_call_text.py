@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fleche.call.records import DigestedCall, Outcome
 from fleche.digest import Digest
 from fleche.errors import DamagedError, SaveError, UnreadableError
-from fleche.storage.call_text import call_of, call_text, seal, unseal
+from fleche.storage.call_text import call_of, call_text, seal, signed_call_of, unseal
 from fleche.storage.canonical import canonical
 from fleche.testing.strategies import plain, records
 
@@ -115,3 +115,11 @@ def test_outcomes():
     """Each outcome has its word."""
     for outcome in Outcome:
         assert call_of(call_text(CALL.evolve(outcome=outcome)), CALL.key, "here").outcome is outcome
+
+
+def test_a_signature_is_an_entry_of_its_own():
+    """A signed record comes back with its signature; a reader that knows none finds the same record."""
+    text = call_text(CALL, b"\x02\x08signature")
+    assert signed_call_of(text, CALL.key, "here") == (canonical(CALL), b"\x02\x08signature")
+    assert call_of(text, CALL.key, "here") == canonical(CALL)
+    assert signed_call_of(GOLDEN, CALL.key, "here") == (canonical(CALL), None)

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import pickle
-import sqlite3
-from collections import OrderedDict
-from contextlib import suppress
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-import fleche
-from fleche.caches import Cache
 from fleche.digest import digest
-from fleche.errors import ConfigError, DamagedError, UntrustedError
-from fleche.storage.embedded import EmbeddedStore
+from fleche.errors import ConfigError, DamagedError
 from fleche.storage.envelope import Envelope
 from fleche.storage.loader import TRUSTED
-from fleche.storage.packing import Packing
 from fleche.storage.signing import Keyring, read_keys
 
-OLD, NEW, FOREIGN = (Keyring([letter * 32]) for letter in (b"o", b"n", b"f"))
+OLD, NEW = (Keyring([letter * 32]) for letter in (b"o", b"n"))
 BOTH = Keyring([b"n" * 32, b"o" * 32])
 
 
@@ -32,16 +24,6 @@ class Model:
 
     def __init__(self, weights: Any) -> None:
         self.weights = weights
-
-
-class Bomb:
-    """Touches a file when it is unpickled."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (Path(self.path),)
 
 
 def test_keys_are_read_from_text_and_bytes() -> None:
@@ -102,89 +84,3 @@ def test_a_signature_binds_content_and_digest(compress: bool) -> None:
 def _padding(envelope: Envelope) -> set[int]:
     spans = envelope._header.spans()
     return {i for (_, end), (start, _) in pairwise(spans) for i in range(end, start)}
-
-
-def _store(public: Path, keys: Keyring | None) -> EmbeddedStore:
-    root = public / "store"
-    EmbeddedStore(root).close()
-    root.chmod(0o777)
-    assert not EmbeddedStore(root).trusted
-    return EmbeddedStore(root, packing=Packing(keys=keys))
-
-
-def _counted(store: EmbeddedStore, ran: list[int], make: Any) -> Any:
-    @fleche.cached(cache=Cache(store.values, store.calls), version=1, code=None)
-    def made(x: int) -> Any:
-        ran.append(x)
-        return make(x)
-
-    return made
-
-
-@pytest.mark.filterwarnings("ignore::fleche.errors.FlecheWarning")
-@pytest.mark.parametrize("size", [2, 3000, 100_000])
-def test_what_we_signed_is_built_from_a_store_that_others_can_write_to(public: Path, size: int) -> None:
-    """In the row, in the index and in a file; also after the keys were rotated; not by a stranger's keys."""
-    ran: list[int] = []
-    for keys, count in ((OLD, 1), (OLD, 1), (BOTH, 1), (NEW, 2), (BOTH, 2)):
-        store = _store(public, keys)
-        result = _counted(store, ran, lambda x: Model(np.arange(float(size))))(7)
-        assert isinstance(result, Model)
-        assert result.weights.sum() == sum(range(size))
-        assert len(ran) == count, keys
-        store.close()
-
-
-@pytest.mark.filterwarnings("ignore::fleche.errors.FlecheWarning")
-@pytest.mark.parametrize("size", [1, 100_000])
-def test_a_planted_pickle_is_never_executed_and_is_computed_anew(public: Path, size: int) -> None:
-    """A bomb in place of a signed result is a miss; what is computed replaces it."""
-    mine, ran = public / "touched", []
-    store = _store(public, NEW)
-    made = _counted(store, ran, lambda x: OrderedDict(x=Model(b"z" * size)))
-    made(1)
-    bomb = Envelope.pack(Bomb(str(mine)))
-    record = made.query().only().record
-    for keys in (None, FOREIGN):
-        planted = bomb if keys is None else bomb.signed(keys, record.result)
-        with sqlite3.connect(public / "store" / "index.db") as index:
-            index.execute("UPDATE calls SET envelope = ?", (planted.to_bytes(),))
-        with suppress(UntrustedError, fleche.errors.ValueNotStored):
-            assert isinstance(made.query().only().result["x"], Model)  # of a large one the file is still ours
-        assert isinstance(made(1)["x"], Model)
-        assert isinstance(made(1)["x"], Model)
-    assert ran == [1, 1, 1]
-    assert not mine.exists()
-    store.close()
-
-
-@pytest.mark.filterwarnings("ignore::fleche.errors.DamagedWarning")
-def test_a_record_turned_to_another_signed_result_is_a_miss(public: Path) -> None:
-    """A record's signature binds its key to its result: nobody can give one call the result of another."""
-    ran: list[int] = []
-    store = _store(public, NEW)
-    made = _counted(store, ran, lambda x: x * 10)
-    assert [made(1), made(2)] == [10, 20]
-    with sqlite3.connect(public / "store" / "index.db") as index:
-        index.execute(
-            "UPDATE calls SET (result, form, envelope) = (SELECT result, form, envelope FROM calls ORDER BY id DESC)"
-        )
-    assert [made(1), made(2), made(1)] == [10, 20, 10]
-    assert ran == [1, 2, 1]
-    with sqlite3.connect(public / "store" / "index.db") as index:
-        index.execute("UPDATE calls SET signature = NULL")
-    assert [made(1), made(1)] == [10, 10]
-    assert ran == [1, 2, 1, 1]
-    store.close()
-
-
-def test_without_keys_and_in_a_store_of_our_own_nothing_is_signed_or_asked(tmp_path: Path) -> None:
-    """Keys change nothing about a store that only we can write to: what was there before them stays a hit."""
-    ran: list[int] = []
-    plain = EmbeddedStore(tmp_path / "own")
-    assert _counted(plain, ran, Model)(1).weights == 1
-    with sqlite3.connect(tmp_path / "own" / "index.db") as index:
-        assert index.execute("SELECT signature FROM calls").fetchall() == [(None,)]
-    keyed = EmbeddedStore(tmp_path / "own", packing=Packing(keys=NEW))
-    assert _counted(keyed, ran, Model)(1).weights == 1
-    assert ran == [1]

@@ -97,19 +97,22 @@ class EmbeddedCalls(EmbeddedKeys, CallStorage):
         All records are in memory meanwhile. Records that are filed by others while it runs stay as they are.
         """
         old = list(self._rows(self._numbers(statements.CALL_IDS, [])))
+        signatures = self._database.read(lambda connection: connection.execute(statements.SIGNATURES).fetchall())
+        signing = self.store.authenticity.signing(signatures)
         new: dict[Digest, DigestedCall] = {}
-        for _, _, record in old:
+        for _, filed, record in old:
             changed = record if func is None else canonical(func(record))
             key = changed.key
             if key not in new or changed.replaces(new[key]):
                 new[key] = changed
+                signing.note(changed, record, filed)
         gone = []
         for number, key, record in old:
             if new.get(key) == record:
                 del new[key]
             else:
                 gone.append(number)
-        rows = [records.Prepared(record, self.store.packing.sign_record(record)) for record in new.values()]
+        rows = [records.Prepared(record, signing.of(record)) for record in new.values()]
         self._database.write(partial(_refile, gone, list(zip(new.values(), rows, strict=True))))
 
     def _numbers(self, text: str, values: list[object]) -> list[int]:

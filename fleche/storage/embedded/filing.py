@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from sqlite3 import Connection
 from typing import Any
 
 from fleche.call.records import DigestedCall
 from fleche.digest import Digest
 from fleche.errors import DamagedError, UnreadableError
+from fleche.storage.authenticity import Authenticity
 from fleche.storage.base import CodeRecord, check_key
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease
+from fleche.storage.packing import links
 from fleche.storage.sql import records, statements
 from fleche.storage.sql.database import Database
 from fleche.storage.value_files import ValueFiles
@@ -38,21 +40,23 @@ class Filing:
         database: Database,
         lease: Lease | None,
         code: CodeRecord | None,
-        unreadable: Container[tuple[Digest, str | None]],
+        authenticity: Authenticity,
         signature: bytes | None = None,
+        parts: Sequence[tuple[Digest, Envelope]] = (),
     ) -> None:
         self._call = call
         self._rows = records.Prepared(call, signature)
         self._inline = own.to_bytes() if own is not None and own.size <= _IN_ROW else None
         self._own = own
         self._others = [
-            StoredValue(digest, each, files, database) for digest, each in values.items() if each is not own
+            StoredValue(digest, each, files, database) for digest, each in (*parts, *values.items()) if each is not own
         ]
+        self._links = links((*parts, *values.items()))
         if own is not None and call.result is not None:
             self._result = StoredValue(call.result, own, files, database)
         self._lease = lease
         self._code = code
-        self._unreadable = unreadable
+        self._authenticity = authenticity
 
     def __call__(self, connection: Connection) -> None:
         """File it, within a transaction; may be called again."""
@@ -73,15 +77,17 @@ class Filing:
             records.add_code(connection, self._code)
 
     def _replaces(self, old: records.Filed) -> bool:
-        if self._call.replaces(old.call):
+        authentic = self._authenticity
+        if self._call.replaces(old.call) or not old.is_authentic(self._call.key, authentic):
             return True
-        lost = not old.whole or (old.call.result, old.form) in self._unreadable
+        lost = not old.whole or (old.call.result is not None and authentic.is_unusable(old.call.result, old.form))
         return lost and self._own is not None and self._call.outcome is old.call.outcome
 
-    @staticmethod
-    def _keep(connection: Connection, values: Iterable[StoredValue]) -> None:
+    def _keep(self, connection: Connection, values: Iterable[StoredValue]) -> None:
+        if self._links:
+            connection.executemany(statements.ADD_PART, self._links)
         for value in values:
-            if not value.is_here(connection):
+            if self._authenticity.is_unusable(value.digest, value.form) or not value.is_here(connection):
                 value.put(connection)
 
 
@@ -97,7 +103,7 @@ class StoredValue:
     """
 
     def __init__(self, digest: Digest, envelope: Envelope, files: ValueFiles, database: Database) -> None:
-        self._digest = check_key(digest)
+        self.digest = check_key(digest)
         self._envelope = envelope
         self._files = files
         self.form = envelope.form
@@ -118,23 +124,24 @@ class StoredValue:
         """Keep it, within a transaction."""
         size, stat, data = self._envelope.size, None, None
         if self._large:
-            stat = self._files.stat(self._digest, self.form)
+            stat = self._files.stat(self.digest, self.form)
             if stat is None or not self._written:  # evicted by another process since it was looked at
                 self._write()
-                stat = self._files.stat(self._digest, self.form)
+                stat = self._files.stat(self.digest, self.form)
         else:
             data = self._envelope.to_bytes()
         connection.execute(statements.PUT_VALUE, (*self._row, size, stat, data))
 
     def _is_known(self, row: tuple[Any, ...] | None) -> bool:
-        return row is not None and (not self._large or row[2] == self._files.stat(self._digest, self.form))
+        return row is not None and (not self._large or row[2] == self._files.stat(self.digest, self.form))
 
     def _write(self) -> None:
-        self._files.write(self._digest, self._envelope)
+        self._files.write(self.digest, self._envelope)
         self._written = True
 
     def put_newest(self, connection: Connection) -> None:
         """Keep it as the form that is loaded where none is asked for."""
+        connection.executemany(statements.ADD_PART, links([(self.digest, self._envelope)]))
         connection.execute(statements.DROP_VALUE_FORM, self._row)
         self.put(connection)
 

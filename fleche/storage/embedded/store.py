@@ -10,9 +10,11 @@ from typing import Any
 from fleche.call.records import DigestedCall
 from fleche.digest import Digest
 from fleche.errors import DamagedError, FlecheError, StoreError, UnreadableError, UntrustedError
+from fleche.storage.authenticity import Authenticity
 from fleche.storage.base import CodeRecord, Hit, Intent, OperationContext
 from fleche.storage.builder import Builder
 from fleche.storage.checking import Finding
+from fleche.storage.destructuring import Parts, parts_of
 from fleche.storage.directory import Seal, StoreDirectory
 from fleche.storage.embedded.calls import EmbeddedCalls
 from fleche.storage.embedded.filing import Filing, SettingAside
@@ -92,7 +94,8 @@ class EmbeddedStore(OperationContext):
         self._index = str(self._directory.index)
         self._builder = Builder(self._options["loader"], self._directory.trust)
         self.packing: Packing = self._options["packing"]
-        self._unreadable: set[tuple[Digest, str | None]] = set()
+        self.authenticity = Authenticity(self.packing, self._builder, str(root))
+        self._unreadable = self.authenticity.unreadable
         self._direct = self._is_plain()
         self.leases: Leases = LocalLeases(self._directory.locks)
         self.values = EmbeddedValues(self, self._database, self._files)
@@ -133,8 +136,9 @@ class EmbeddedStore(OperationContext):
         known = None if result is None else Digest.from_bytes(result)
         form = None if form is None else form.hex()
         envelope, damage = None, None
-        if self.packing.keys and not self._is_ours(key, number, known, form, signature):
-            damage = self._disowned(key, known, form)
+        keys, authentic = self.packing.keys, self.authenticity
+        if keys and not authentic.of_record(key, OUTCOMES[number], known, form, signature):
+            damage = authentic.disowned(key, known, form)
         elif known is not None:
             try:
                 if own is not None:
@@ -146,30 +150,9 @@ class EmbeddedStore(OperationContext):
             except DamagedError as error:
                 self._note(known, form, error)
                 damage = error.with_traceback(None)  # which would keep the file mapped
-            if envelope is not None and self.packing.keys and not self._is_signed(envelope, known):
-                envelope, damage = None, self._disowned(key, known, form)
+            if envelope is not None and keys and not authentic.of_value(known, envelope):
+                envelope, damage = None, authentic.disowned(key, known, form)
         return Hit(OUTCOMES[number], at, expires, known, form, envelope, damage)
-
-    def _is_ours(
-        self, key: Digest, number: int, result: Digest | None, form: str | None, signature: bytes | None
-    ) -> bool:
-        """Whether a record can be believed: nobody else can have written it, or it is signed."""
-        if self.trusted:
-            return True
-        return signature is not None and self.packing.is_record_signed(key, OUTCOMES[number], result, form, signature)
-
-    def _is_signed(self, envelope: Envelope, address: Digest) -> bool:
-        """Whether a result can be believed: nobody else can have written it, or it is signed."""
-        return self.trusted or (self.packing.keys is not None and envelope.is_signed(self.packing.keys, address))
-
-    def _disowned(self, key: Digest, result: Digest | None, form: str | None) -> DamagedError:
-        if result is not None:
-            self._unreadable.add((result, form))  # so that what is computed anew replaces it
-        return DamagedError(
-            f"call {key[:12]} or its result is not signed by one of our keys, and others can write to {self.root}: it "
-            f"counts as missing.",
-            place=str(self.root),
-        )
 
     def _stored(self, digest: Digest, form: bytes, size: int, stat: str | None, envelope: bytes | None) -> Envelope:
         """Return a value's bytes from its row or file.
@@ -213,13 +196,15 @@ class EmbeddedStore(OperationContext):
         code: CodeRecord | None = None,
     ) -> None:
         """File a call with its values, in one transaction; see `RecordStore.record`."""
-        if self.packing.keys:
-            values = {name: self.packing.signed(envelope, name) for name, envelope in values.items()}
+        values = self.packing.all_signed(values)
         own = None if call.result is None else values.get(call.result)
         if own is not None:
             call = call.evolve(form=own.form)
         signature = self.packing.sign_record(call)
-        filing = Filing(call, own, values, self._files, self._database, lease, code, self._unreadable, signature)
+        parts = self.packing.parts_of(values.items())
+        filing = Filing(
+            call, own, values, self._files, self._database, lease, code, self.authenticity, signature, parts
+        )
         if self._direct:
             self._database.write(filing)
         else:
@@ -229,14 +214,13 @@ class EmbeddedStore(OperationContext):
     def decode(self, digest: Digest, envelope: Envelope) -> Any:
         """Return the value in an envelope; see `RecordStore.decode`."""
         try:
-            return self.packing.load(envelope, digest, self._builder.loader)
+            return self.packing.load(envelope, digest, self._builder.loader, self._parts(envelope))
         except DamagedError as error:
             form = envelope.form if isinstance(error, UnreadableError) else None
             self._note(digest, form, error)
             raise
         except UntrustedError:
-            if self.packing.keys:
-                self._unreadable.add((digest, envelope.form))
+            self.authenticity.refused(digest)
             raise
 
     def code_record(self, digest: Digest) -> CodeRecord | None:
@@ -249,6 +233,9 @@ class EmbeddedStore(OperationContext):
         from fleche.storage.embedded.inspection import Inspection  # rarely needed
 
         return Inspection(self._directory, self._database, self._files, _make_index).findings(repair=repair)
+
+    def _parts(self, envelope: Envelope) -> Parts | None:
+        return parts_of(envelope, self.values, self.packing, self._builder, self.authenticity)
 
     def refuses(self, value: Any) -> UntrustedError | None:
         """Return why this store will not build a value that it keeps; None where it will: always, if it is trusted."""

@@ -60,11 +60,14 @@ class EmbeddedValues(EmbeddedKeys, ValueStorage):
 
     def put_envelope(self, key: Digest, envelope: Envelope) -> None:
         """Keep one form of a value beside the others; see `EnvelopeStorage.put_envelope`."""
+        for part, child in envelope.children:
+            self.put_envelope(part, child)
         with self._operation_context(key, intent=Intent.WRITE):
             value = StoredValue(key, self.store.packing.signed(envelope, key), self._files, self._database)
             newest = self._database.one(statements.VALUE, (key.raw,))
             is_newest = newest is None or newest[0].hex() == value.form
-            if is_newest and self._database.read(value.is_here):
+            unusable = self.store.authenticity.is_unusable(key, value.form)
+            if is_newest and not unusable and self._database.read(value.is_here):
                 return
             self._database.write(value.put_newest)
 

@@ -18,7 +18,7 @@ from fleche.call.records import DigestedCall, Outcome
 from fleche.digest import Digest
 from fleche.errors import DamagedError, StoreError, UnreadableError
 from fleche.faults import reach
-from fleche.storage.call_text import call_of
+from fleche.storage.call_text import call_of, signed_call_of
 from fleche.storage.file.shards import entries, is_key, shard_names
 from fleche.storage.whole import make_folder, temporary_sibling, write_whole
 
@@ -80,10 +80,15 @@ class CallFiles:
         Raises:
             StoreError: A file is there and cannot be read.
         """
+        found = self.read_signed(key)
+        return None if found is None else found[0]
+
+    def read_signed(self, key: str) -> tuple[DigestedCall, bytes | None] | None:
+        """Return the record of a call with its signature, which is not verified; see `read`."""
         for path in self.paths(key):
-            record = self._read_one(path, key)
-            if record is not None:
-                return record
+            found = self._read_one(path, key)
+            if found is not None:
+                return found
         return None
 
     def peek(self, key: str) -> DigestedCall | None:
@@ -110,12 +115,12 @@ class CallFiles:
                 return found[0]
         return None
 
-    def _read_one(self, path: Path, key: str) -> DigestedCall | None:
+    def _read_one(self, path: Path, key: str) -> tuple[DigestedCall, bytes | None] | None:
         found = _content(path)
         if found is None:
             return None
         try:
-            return call_of(found[0], key, str(path))
+            return signed_call_of(found[0], key, str(path))
         except UnreadableError:
             return None
         except DamagedError:

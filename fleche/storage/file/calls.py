@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 from fleche.call.records import DigestedCall, QueryCall
 from fleche.digest import Digest
 from fleche.errors import UnknownDigestError
+from fleche.storage.authenticity import Authenticity
 from fleche.storage.base import CallStorage, Intent, in_order
+from fleche.storage.builder import Builder
 from fleche.storage.call_text import call_text
 from fleche.storage.canonical import canonical
 from fleche.storage.file.call_files import CallFiles
-from fleche.storage.file.shards import ShardedKeys
+from fleche.storage.file.shards import ShardedKeys, assess_folders
 from fleche.storage.file.transform import Moves
+from fleche.storage.packing import PLAIN, Packing
 
 if TYPE_CHECKING:
     from fleche.storage.file.index import HostIndex
@@ -35,6 +39,8 @@ class FileCalls(ShardedKeys, CallStorage):
         files: Its files, where they are part of a store.
         index: What finds records faster than reading all of them does.
         sync: Whether a record is on the disk, not only in the system's memory, when `save` returns.
+        packing: Has the keys that sign records. With keys, in a directory that others can write to, a record that none
+            of them signed is as good as none.
         store: The record store that this is a face of, if any.
     """
 
@@ -45,9 +51,13 @@ class FileCalls(ShardedKeys, CallStorage):
         files: CallFiles | None = None,
         index: HostIndex | None = None,
         sync: bool = False,
+        packing: Packing = PLAIN,
         store: FileStore | None = None,
     ) -> None:
         super().__init__(Path(root).absolute())
+        self._packing = packing
+        builder = Builder(None, partial(assess_folders, self.root))
+        self._authenticity = Authenticity(packing, builder, str(root)) if store is None else store.authenticity
         self.store = store
         self.files = files or CallFiles(self.root, self.root / "quarantine", sync=sync)
         self._index = index
@@ -60,8 +70,8 @@ class FileCalls(ShardedKeys, CallStorage):
             if self.store is not None:
                 self.store.record(call, {})
                 return key
-            text = call_text(call)
-            old = self.files.read(key)
+            text = call_text(call, self._packing.sign_record(canonical(call)))
+            old = self._read(key)
             if old is None or call.replaces(old):
                 self.files.write(call, text, old)
         return key
@@ -70,7 +80,7 @@ class FileCalls(ShardedKeys, CallStorage):
         """Return a record; see `CallStorage.load`."""
         whole = self._normalize_key(key)
         with self._operation_context(whole, intent=Intent.READ):
-            record = self.files.read(whole)
+            record = self._read(whole)
         if record is None:
             raise UnknownDigestError(f"{self.root} holds no call {whole}", digest=str(whole))
         return record
@@ -106,20 +116,32 @@ class FileCalls(ShardedKeys, CallStorage):
         moves = Moves(self.files)
         with moves.alone():
             moves.finish()
-            filed = {key: record for key in self.list() if (record := self.files.read(key)) is not None}
+            found = {key: signed for key in self.list() if (signed := self.files.read_signed(key)) is not None}
+            places = {id(record): key for key, (record, _) in found.items()}
+            signing = self._authenticity.signing((key.raw, sign) for key, (_, sign) in found.items() if sign)
             new: dict[Digest, DigestedCall] = {}
-            for record in in_order(filed.values()):
+            for record in in_order(record for record, _ in found.values()):
                 changed = record if func is None else canonical(func(record))
                 if changed.key not in new or changed.replaces(new[changed.key]):
                     new[changed.key] = changed
-            moves.plan(filed, new)
+                    signing.note(changed, record, places[id(record)])
+            moves.plan(found, {key: (record, signing.of(record)) for key, record in new.items()})
             moves.finish()
 
     def _records(self) -> Iterator[DigestedCall]:
         for key in self.list():
-            record = self.files.read(key)
+            record = self._read(key)
             if record is not None:
                 yield record
+
+    def _read(self, key: Digest) -> DigestedCall | None:
+        """Return the record of a call; where these files are all there is, only one that is authentic."""
+        found = self.files.read_signed(key)
+        if found is None or self.store is not None:
+            return None if found is None else found[0]
+        call, signature = found
+        believed = self._authenticity.of_record(key, call.outcome, call.result, call.form, signature)
+        return call if believed else None
 
     def _keys_in(self, folder: Path) -> Iterable[Digest]:
         return self.files.keys(folder)
@@ -133,11 +155,11 @@ class FileCalls(ShardedKeys, CallStorage):
     def __reduce__(self) -> tuple[Any, ...]:
         if self.store is not None:
             return getattr, (self.store, "calls")
-        return _calls, (type(self), str(self.root), self._sync)
+        return _calls, (type(self), str(self.root), self._sync, self._packing)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r})"
 
 
-def _calls(kind: type[FileCalls], root: str, sync: bool) -> FileCalls:
-    return kind(root, sync=sync)
+def _calls(kind: type[FileCalls], root: str, sync: bool, packing: Packing) -> FileCalls:
+    return kind(root, sync=sync, packing=packing)

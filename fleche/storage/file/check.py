@@ -45,6 +45,8 @@ class Check:
         self._repair = repair
         self._results: dict[Digest, list[tuple[str | None, str]]] = {}  # forms, and which call named them
         self._arguments: set[Digest] = set()
+        self._parts: dict[tuple[Digest, str], Digest] = {}  # and one value that names each
+        self._unnamed: list[Path] = []
 
     def findings(self) -> Iterator[Finding]:
         """Yield what is wrong, as it is found.
@@ -119,6 +121,17 @@ class Check:
         for shard in shard_names(self._values.root):
             for entry in sorted(entries(self._values.root / shard), key=lambda entry: entry.name):
                 yield from self._value(Path(entry.path))
+        parts = {part for part, _ in self._parts}
+        for path in self._unnamed:
+            name = path.name.partition(".")[0]
+            if name not in parts:
+                yield Finding(
+                    fault=Fault.ORPHAN,
+                    what="value",
+                    digest=name,
+                    place=str(path),
+                    message="no record names it; it may have been saved for itself",
+                )
 
     def _value(self, path: Path) -> Iterator[Finding]:
         name, _, form = path.name.partition(".")
@@ -140,14 +153,10 @@ class Check:
             return
         if found.form != form:
             yield self._aside(path, Fault.MISFILED, name, f"its content has the form {found.form}")
-        elif key not in self._results and key not in self._arguments:
-            yield Finding(
-                fault=Fault.ORPHAN,
-                what="value",
-                digest=name,
-                place=str(path),
-                message="no record names it; it may have been saved for itself",
-            )
+            return
+        self._parts.update(dict.fromkeys(found.references(), key))
+        if key not in self._results and key not in self._arguments:
+            self._unnamed.append(path)
 
     def _aside(self, path: Path, fault: Fault, name: str, message: str) -> Finding:
         mended = ""
@@ -168,6 +177,17 @@ class Check:
                         place=str(self._values.files.path_of(digest, form)),
                         message=f"the result of {call} is not there",
                     )
+
+        for (digest, form), whole in self._parts.items():
+            path = self._values.files.path_of(digest, form)
+            if not path.exists():
+                yield Finding(
+                    fault=Fault.MISSING,
+                    what="value",
+                    digest=digest,
+                    place=str(path),
+                    message=f"it is a part of {whole}, and is not there; that counts as a miss",
+                )
 
     def _left(self) -> Iterator[Finding]:
         """Yield files in the making whose writer must be dead."""

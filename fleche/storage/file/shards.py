@@ -11,9 +11,10 @@ from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
 from fleche.errors import StoreError
 from fleche.storage.base import KeyManagement, _beside
+from fleche.storage.trust import Trust, assess, assess_part
 from fleche.storage.whole import TEMPORARY
 
-__all__ = ["ShardedKeys", "entries", "is_key", "shard_names"]
+__all__ = ["ShardedKeys", "assess_folders", "entries", "is_key", "shard_names"]
 
 _HEX = frozenset("0123456789abcdef")
 
@@ -82,3 +83,12 @@ class ShardedKeys(KeyManagement):
     def _neighbours(self, key: Digest) -> Sequence[Digest]:
         # Keys of other folders differ in the first two characters, so that no prefix has to be longer for them.
         return _beside(key, sorted(self._keys_in(self.root / key[:2])))
+
+
+def assess_folders(root: Path) -> Trust:
+    """Look at who can write to a folder of folders, or to one of these."""
+    found = assess(root)
+    for name in shard_names(root) if found.trusted else ():
+        if not (of_part := assess_part(root / name)).trusted:
+            return of_part
+    return found

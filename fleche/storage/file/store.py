@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fleche.call.records import DigestedCall
+from fleche.call.records import DigestedCall, Outcome
 from fleche.clock import to_micros
 from fleche.digest import Digest
 from fleche.errors import DamagedError, StoreError, UntrustedError
@@ -115,8 +115,9 @@ class FileStore(OperationContext):
             store=self,
             **{name: options[name] for name in ("sync", "verify", "mapped", "loader", "packing")},
         )
+        self.authenticity = self.values.authenticity
         self.calls = FileCalls(self._directory.calls, files=self.files, index=self.index, store=self)
-        self._packing: Packing = options["packing"]
+        self.packing: Packing = options["packing"]
         self._direct = self._is_plain()
 
     def _open(self) -> Seal:
@@ -127,13 +128,18 @@ class FileStore(OperationContext):
         return index_place(self._open().id) if place is None else Path(place)
 
     @property
+    def signs(self) -> bool:
+        """Whether what is filed here is signed, so that whoever has the key will build it in full."""
+        return bool(self.packing.keys)
+
+    @property
     def trusted(self) -> bool:
         """Whether only its owner can have written what is stored; see `RecordStore.trusted`."""
         return self.values.builder.trusted
 
     def pack(self, value: Any) -> Envelope:
         """Return a value's bytes as this store keeps them; see `RecordStore.pack`."""
-        return self._packing.pack(value)
+        return self.packing.pack(value)
 
     def lookup(self, key: Digest) -> Hit | None:
         """Return what is known of a call, from at most two files; see `RecordStore.lookup`."""
@@ -143,17 +149,23 @@ class FileStore(OperationContext):
             return self._lookup(key)
 
     def _lookup(self, key: Digest) -> Hit | None:
-        call = self.files.read(key)
-        if call is None:
+        found = self.files.read_signed(key)
+        if found is None:
             return None
+        call, signature = found
         envelope, damage = None, None  # no damage where the file is gone: that is how a value is evicted
-        if call.result is not None:
+        authentic = self.authenticity
+        if not authentic.of_record(key, call.outcome, call.result, call.form, signature):
+            damage = authentic.disowned(key, call.result, call.form)
+        elif call.result is not None:
             try:
                 envelope = self.values.envelope(call.result, call.form)
             except DamagedError as error:
                 damage = error.with_traceback(None)  # which would keep the file mapped
             except FileNotFoundError:
                 pass
+            if envelope is not None and not authentic.of_value(call.result, envelope):
+                envelope, damage = None, authentic.disowned(key, call.result, call.form)
         return Hit(
             outcome=call.outcome,
             at=None if call.at is None else to_micros(call.at),
@@ -179,7 +191,7 @@ class FileStore(OperationContext):
         """
         own = None if call.result is None else values.get(call.result)
         call = canonical(call if own is None else call.evolve(form=own.form))
-        text = call_text(call)
+        text = call_text(call, self.packing.sign_record(call))
         if self._direct:
             self._record(call, text, own, values, lease, code)
         else:
@@ -195,11 +207,12 @@ class FileStore(OperationContext):
         lease: Lease | None,
         code: CodeRecord | None,
     ) -> None:
-        old = self.files.read(call.key)
-        if old is not None:
+        found = self.files.read_signed(call.key)
+        old = None if found is None else found[0]
+        if found is not None and old is not None:
             if lease is not None and lease.lost:
                 return
-            if not self._replaces(call, own, old):
+            if not self._replaces(call, own, *found):
                 if old.result == call.result:
                     self._keep(values)
                 return
@@ -210,12 +223,16 @@ class FileStore(OperationContext):
         self.files.write(call, text, old)
         reach("record:after-commit")
 
-    def _replaces(self, call: DigestedCall, own: Envelope | None, old: DigestedCall) -> bool:
+    def _replaces(self, call: DigestedCall, own: Envelope | None, old: DigestedCall, signature: bytes | None) -> bool:
         if call.replaces(old):
+            return True
+        if not self.authenticity.of_record(call.key, old.outcome, old.result, old.form, signature):
+            if call.outcome is not Outcome.RESULT:
+                self.files.remove(call.key)  # what is no result is written beside it, and would not be seen
             return True
         if own is None or call.outcome is not old.outcome or old.result is None:
             return False
-        return (old.result, old.form) in self.values.unreadable or not self.values.has(old.result, old.form)
+        return self.authenticity.is_unusable(old.result, old.form) or not self.values.has(old.result, old.form)
 
     def _keep(self, values: Mapping[Digest, Envelope]) -> None:
         for digest, envelope in values.items():
@@ -248,7 +265,7 @@ class FileStore(OperationContext):
 
     def refuses(self, value: Any) -> UntrustedError | None:
         """Return why this store will not build a value that it keeps; None where it will: always, if it is trusted."""
-        return self.values.builder.refuses(value, self._packing)
+        return self.values.builder.refuses(value, self.packing)
 
     def check(self, *, repair: bool = False) -> Iterable[Finding]:
         """Read everything that is stored, and yield what is wrong; see `Checkable.check`.

@@ -59,15 +59,19 @@ class Moves:
         """Whether there is a plan that was not carried out to its end."""
         return self._path.exists()
 
-    def plan(self, old: Iterable[Digest], new: Mapping[Digest, DigestedCall]) -> None:
+    def plan(self, old: Iterable[Digest], new: Mapping[Digest, tuple[DigestedCall, bytes | None]]) -> None:
         """Write down that these records are to be replaced by those; nothing else is done yet.
+
+        Args:
+            old: Their keys.
+            new: Records with their signatures, by key.
 
         Raises:
             SaveError: A record cannot be stored.
             StoreError: The plan cannot be written.
         """
         sums = {key: _sum(data) for key in old if (data := self._files.data(key)) is not None}
-        texts = {key: call_text(record).decode() for key, record in new.items()}
+        texts = {key: call_text(*signed).decode() for key, signed in new.items()}
         try:
             self._files.write_file(self._path, seal(_TOKEN, {"old": sums, "new": texts}))
         except OSError as error:

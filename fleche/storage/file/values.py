@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from fleche.digest import Digest, digest
 from fleche.errors import DamagedError, SaveError, StoreError, UnknownDigestError, UnreadableError
+from fleche.storage.authenticity import Authenticity
 from fleche.storage.base import Intent, ValueStorage, check_key
 from fleche.storage.builder import Builder
+from fleche.storage.destructuring import parts_of
 from fleche.storage.envelope import Envelope
-from fleche.storage.file.shards import ShardedKeys, entries, is_key, shard_names
+from fleche.storage.file.shards import ShardedKeys, assess_folders, entries, is_key, shard_names
 from fleche.storage.loader import Loader
 from fleche.storage.network import is_network
 from fleche.storage.packing import PLAIN, Packing
-from fleche.storage.trust import Trust, assess, assess_part
+from fleche.storage.trust import Trust
 from fleche.storage.value_files import ValueFiles
 
 if TYPE_CHECKING:
@@ -69,13 +71,14 @@ class FileValues(ShardedKeys, ValueStorage):
         super().__init__(Path(root).absolute())
         self.store = store
         self._packing = packing
-        self.builder = Builder(loader, trust or partial(_assess, self.root))
+        self.builder = Builder(loader, trust or partial(assess_folders, self.root))
         self._options = {"sync": sync, "verify": verify, "mapped": mapped, "loader": loader, "packing": packing}
         if mapped is None:
             mapped = os.name != "nt" and not is_network(self.root)
         quarantine = quarantine or self.root / "quarantine"
         self.files = ValueFiles(self.root, quarantine, sync=sync, verify=verify, mapped=mapped)
-        self.unreadable: set[tuple[Digest, str | None]] = set()
+        self.authenticity = Authenticity(packing, self.builder, str(self.root if store is None else store.root))
+        self.unreadable = self.authenticity.unreadable
 
     def save(self, value: Any, key: Digest | None = None) -> Digest:
         """Store a value under a key, or under its digest; see `ValueStorage.save`."""
@@ -83,8 +86,22 @@ class FileValues(ShardedKeys, ValueStorage):
             key = digest(value)
             if isinstance(value, Digest):
                 return key
-        self.put_envelope(key, self._packing.pack(value) if self.store is None else self.store.pack(value))
+        self.put_envelope(key, self.pack(value) if self.store is None else self.store.pack(value))
         return key
+
+    def pack(self, value: Any) -> Envelope:
+        """Return a value's bytes as they are kept here; see `RecordStore.pack`."""
+        return self._packing.pack(value)
+
+    @property
+    def signs(self) -> bool:
+        """Whether what is filed here is signed, so that whoever has the key will build it in full."""
+        return bool(self._packing.keys)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether only its owner can have written what is stored; see `RecordStore.trusted`."""
+        return self.builder.trusted
 
     def load(self, key: Digest | str) -> Any:
         """Return a value; see `ValueStorage.load`."""
@@ -158,24 +175,26 @@ class FileValues(ShardedKeys, ValueStorage):
             ValueError: The key is not a whole digest.
         """
         check_key(key)
+        for part, child in envelope.children:
+            self.keep(part, child)
         if self.has(key, envelope.form):
             return
-        self.files.write(key, envelope)
+        self.files.write(key, self._packing.signed(envelope, key))
 
     def has(self, key: Digest, form: str | None) -> bool:
-        """Whether a value is here in one form, or in any, whole; what is damaged is set aside."""
+        """Whether a value is here in one form, or in any, whole and authentic; what is damaged is set aside."""
         try:
-            self.envelope(key, form)
+            return self.authenticity.of_value(key, self.envelope(key, form))
         except UnreadableError:
             return True
         except (DamagedError, OSError):
             return False
-        return True
 
     def decode(self, key: Digest, envelope: Envelope) -> Any:
         """Return the value in an envelope; see `RecordStore.decode`."""
         try:
-            return envelope.load(self.builder.loader)
+            parts = parts_of(envelope, self, self._packing, self.builder, self.authenticity)
+            return self._packing.load(envelope, key, self.builder.loader, parts)
         except DamagedError as error:
             self.note(key, envelope.form, error)
             raise
@@ -214,7 +233,7 @@ class FileValues(ShardedKeys, ValueStorage):
             try:
                 os.utime(path, ns=(other + _STEP, other + _STEP))
             except PermissionError:  # another user's file
-                self.files.write(key, envelope)
+                self.files.write(key, self._packing.signed(envelope, key))
                 os.utime(path, ns=(other + _STEP, other + _STEP))
         except OSError as error:
             raise SaveError(f"{path} cannot be touched: {error.strerror or error}", path=str(path)) from error
@@ -251,14 +270,6 @@ class FileValues(ShardedKeys, ValueStorage):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r})"
-
-
-def _assess(root: Path) -> Trust:
-    found = assess(root)
-    for name in shard_names(root) if found.trusted else ():
-        if not (of_part := assess_part(root / name)).trusted:
-            return of_part
-    return found
 
 
 def _values(kind: type[FileValues], root: str, options: dict[str, Any]) -> FileValues:

@@ -84,19 +84,22 @@ class SqlCalls(SqlKeys, CallStorage):
         All records are in memory meanwhile. Records that are filed by others while it runs stay as they are.
         """
         old = list(self.rows())
+        signing = self.store.authenticity.signing(self._connections.read(partial(_pairs, core.SIGNATURES)))
         new: dict[Digest, DigestedCall] = {}
-        for _, _, record in old:
+        for _, filed, record in old:
             changed = record if func is None else canonical(func(record))
             key = changed.key
             if key not in new or changed.replaces(new[key]):
                 new[key] = changed
+                signing.note(changed, record, filed)
         gone = []
         for number, key, record in old:
             if new.get(key) == record:
                 del new[key]
             else:
                 gone.append(number)
-        filings = [Filing(record, None, {}, self.store.context, None, None) for record in new.values()]
+        context = self.store.context
+        filings = [Filing(record, None, {}, context, None, None, signing.of(record)) for record in new.values()]
         self._connections.write(partial(_refile, gone, filings))
 
     def rows(self) -> Iterator[Loaded]:
@@ -155,6 +158,10 @@ def _load(numbers: Sequence[int], connection: Connection) -> list[Loaded]:
 
 def _firsts(statement: Executable, parameters: Mapping[str, object], connection: Connection) -> list[int]:
     return [int(row[0]) for row in connection.execute(statement, parameters)]
+
+
+def _pairs(statement: Executable, connection: Connection) -> list[tuple[bytes, bytes]]:
+    return [(bytes(row[0]), bytes(row[1])) for row in connection.execute(statement)]
 
 
 def _found(known: bytes, connection: Connection) -> list[Loaded]:

@@ -56,6 +56,7 @@ class Check:
                 found = self._value(table, *row)
                 if found is not None:
                     yield found
+                yield from self._parts(table, row[0], row[3])
             last = rows[-1][0]
 
     def _value(self, table: str, number: int, digest: bytes, form: bytes | None, data: bytes | None) -> Finding | None:
@@ -80,6 +81,22 @@ class Check:
             message = f"it is filed as the form {form.hex()}, and is {envelope.form}"
             return Finding(fault=Fault.MISFILED, what="value", digest=str(key), place=place, message=message)
         return None
+
+    def _parts(self, table: str, number: int, data: bytes | None) -> Iterator[Finding]:
+        try:
+            wanted = set() if data is None else Envelope.parse(data, place="").references()
+        except DamagedError:
+            return
+        for digest, form in sorted(wanted):
+            known = {"digest": digest.raw, "form": bytes.fromhex(form)}
+            if all(self._store.connections.one(text, known) is None for text in (core.VALUE_FORM, core.INLINE_FORM)):
+                yield Finding(
+                    fault=Fault.MISSING,
+                    what="value",
+                    digest=str(digest),
+                    place=f"{self._store.place}, table {table}, id {number}",
+                    message="it is a part of the value in this row, and is not there; that counts as a miss",
+                )
 
     def _calls(self) -> Iterator[Finding]:
         store = self._store

@@ -30,7 +30,18 @@ from sqlalchemy.sql.functions import FunctionElement
 from fleche.call.records import QueryCall
 from fleche.storage.sql.conditions import Clause, Dialect, may_hold
 from fleche.storage.sql.rows import outcome_number, version_text
-from fleche.storage.sql.schema import arguments, calls, code, edges, environments, functions, leases, metadata, values
+from fleche.storage.sql.schema import (
+    arguments,
+    calls,
+    code,
+    edges,
+    environments,
+    functions,
+    leases,
+    metadata,
+    parts,
+    values,
+)
 
 __all__ = ["Inserts", "find", "inserts"]
 
@@ -95,6 +106,7 @@ LOOKUP = select(
     calls.c.at,
     calls.c.expires,
     func.coalesce(calls.c.envelope, _own_value, _from_another),
+    calls.c.signature,
 ).where(calls.c.key == _KEY)
 
 _stored = exists(
@@ -112,6 +124,7 @@ OLD = (
         calls.c.form,
         calls.c.expires,
         or_(calls.c.result.is_(None), _inline, _stored, _elsewhere),
+        calls.c.signature,
     )
     .where(calls.c.key == _KEY)
     .with_for_update(of=calls)
@@ -139,6 +152,7 @@ _newest = (calls.c.at.desc().nulls_last(), calls.c.key.desc())
 
 CALL_ID = select(calls.c.id).where(calls.c.key == _KEY)
 CALL_IDS = select(calls.c.id).order_by(*_oldest)
+SIGNATURES = select(calls.c.key, calls.c.signature).where(calls.c.signature.is_not(None))
 CALL_COUNT = select(func.count()).select_from(calls)
 RECENT_IDS = select(calls.c.id).order_by(*_newest).limit(bindparam("limit"))
 
@@ -251,9 +265,7 @@ class Inserts:
         self.function = self._new(insert, functions, "module", "name", "version", "code")
         self.environment = self._new(insert, environments, "digest", "json")
         self.code = self._new(insert, code, "digest", "kind", "tree", "source")
-        own: dict[str, Any] = {
-            column.name: bindparam(column.name) for column in calls.c if column.name not in ("id", "signature")
-        }
+        own: dict[str, Any] = {column.name: bindparam(column.name) for column in calls.c if column.name != "id"}
         own["function"] = KNOWN_FUNCTION.with_only_columns(functions.c.id).scalar_subquery()
         own["environment"] = KNOWN_ENVIRONMENT.scalar_subquery()
         self.call = (
@@ -275,6 +287,7 @@ class Inserts:
         self.argument = arguments.insert()
         self.metadata = metadata.insert()
         self.edge = edges.insert()
+        self.part = self._new(insert, parts, "parent", "child")
         new = insert(leases).values(
             key=bindparam("key"),
             token=now_micros(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,11 @@ from fleche.call.records import DigestedCall
 from fleche.clock import SYSTEM, to_micros
 from fleche.digest import Digest
 from fleche.errors import DamagedError, SaveError, StoreError, UnreadableError
+from fleche.storage.authenticity import Authenticity
 from fleche.storage.base import CodeRecord, check_key
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease
+from fleche.storage.packing import links
 from fleche.storage.sql import core, core_records
 from fleche.storage.sql.leases import SqlLease
 from fleche.storage.sql.records import Filed, Prepared
@@ -35,13 +37,13 @@ class Context:
         place: Where the store is, for messages.
         largest: Bytes of the largest value that is taken.
         known: Functions and environments that are in the database.
-        unreadable: Forms of values that are whole and cannot be read here, so that they are written again.
+        authenticity: What is believed, and which forms of values are of no use here, so that they are written again.
     """
 
     place: str
     largest: int
     known: set[object]
-    unreadable: Container[tuple[Digest, str | None]]
+    authenticity: Authenticity
 
 
 class KeptValue:
@@ -63,6 +65,7 @@ class KeptValue:
         self.digest = check_key(digest)
         self.form = envelope.form
         self._envelope = envelope
+        self._authenticity = context.authenticity
         self.row = digest.raw, bytes.fromhex(self.form)
 
     def put(self, connection: Connection) -> None:
@@ -73,10 +76,18 @@ class KeptValue:
         """Keep it as the form that is loaded where none is asked for."""
         digest, form = self.row
         newest = connection.execute(core.NEWEST_FORM, {"digest": digest}).scalar()
-        if newest in (None, form) and present(connection, [self]):
+        if newest in (None, form) and present(connection, [self]) and not self.is_unusable:
             return
         connection.execute(core.DROP_VALUE_FORM, {"digest": digest, "form": form})
         self.put(connection)
+        named = [_link(pair) for pair in links([(self.digest, self._envelope)])]
+        if named:
+            connection.execute(core.inserts(connection.dialect.name).part, named)
+
+    @property
+    def is_unusable(self) -> bool:
+        """Whether what is there in this form is of no use here."""
+        return self._authenticity.is_unusable(self.digest, self.form)
 
     def _cells(self) -> dict[str, Any]:
         digest, form = self.row
@@ -108,14 +119,18 @@ class Filing:
         context: Context,
         lease: Lease | None,
         code: CodeRecord | None,
+        signature: bytes | None = None,
+        parts: Sequence[tuple[Digest, Envelope]] = (),
     ) -> None:
         self._call = call
-        self._rows = Prepared(call)
+        self._rows = Prepared(call, signature)
         self._context = context
         kept = {digest: KeptValue(digest, envelope, context) for digest, envelope in values.items()}
         self._result = None if call.result is None else kept.pop(call.result, None)
         # In one order everywhere, so that two transactions do not wait for each other.
-        self._others = sorted(kept.values(), key=_by_row)
+        apart = [KeptValue(digest, envelope, context) for digest, envelope in parts]
+        self._others = sorted([*apart, *kept.values()], key=_by_row)
+        self._links = [_link(pair) for pair in links((*parts, *values.items()))]
         inline = own.to_bytes() if own is not None and own.size <= _IN_ROW else None
         self._is_inline = inline is not None
         self._row = core_records.Row(self._rows, inline, context.known)
@@ -163,18 +178,25 @@ class Filing:
             connection.execute(core.inserts(connection.dialect.name).code, cells)
 
     def _replaces(self, old: Filed) -> bool:
-        if self._call.replaces(old.call):
+        authentic = self._context.authenticity
+        if self._call.replaces(old.call) or not old.is_authentic(self._call.key, authentic):
             return True
-        lost = not old.whole or (old.call.result, old.form) in self._context.unreadable
+        lost = not old.whole or (old.call.result is not None and authentic.is_unusable(old.call.result, old.form))
         return lost and self._result is not None and self._call.outcome is old.call.outcome
 
     def _keep(self, connection: Connection, kept: list[KeptValue]) -> None:
         if not kept:
             return
+        if self._links:
+            connection.execute(core.inserts(connection.dialect.name).part, self._links)
         there = present(connection, kept)
         for value in kept:
-            if value.row not in there or (value.digest, value.form) in self._context.unreadable:
+            if value.row not in there or value.is_unusable:
                 value.put(connection)
+
+
+def _link(pair: tuple[bytes, bytes]) -> dict[str, bytes]:
+    return {"parent": pair[0], "child": pair[1]}
 
 
 def _by_row(value: KeptValue) -> tuple[bytes, bytes]:

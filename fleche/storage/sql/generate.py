@@ -42,6 +42,7 @@ from fleche.storage.sql.schema import (
     environments,
     functions,
     metadata,
+    parts,
     values,
 )
 
@@ -105,6 +106,7 @@ def _fast() -> dict[str, ClauseElement]:
             calls.c.form,
             calls.c.expires,
             or_(calls.c.result.is_(None), _inline, stored, elsewhere),
+            calls.c.signature,
         ).where(calls.c.key == _KEY),
         "FUNCTION": select(functions.c.id).where(
             *(functions.c[name] == bindparam(name) for name in ("module", "name", "version", "code"))
@@ -125,6 +127,7 @@ def _filing() -> dict[str, ClauseElement]:
         "ADD_CALL": insert(calls).values(_parameters(*(c.name for c in calls.c if c.name != "id"))),
         "ADD_ARGUMENT": insert(arguments).values(_parameters(*(c.name for c in arguments.c))),
         "ADD_METADATA": insert(metadata).values(_parameters(*(c.name for c in metadata.c))),
+        "ADD_PART": insert(parts).values(_parameters("parent", "child")).on_conflict_do_nothing(),
         "ADD_EDGE": insert(edges).values(_parameters(*(c.name for c in edges.c))),
         "PUT_VALUE": put.on_conflict_do_update(
             index_elements=["digest", "form"],
@@ -151,6 +154,7 @@ def _reading() -> dict[str, ClauseElement]:
     return {
         "CALL_ID": select(calls.c.id).where(key == _KEY),
         "CALL_IDS": select(calls.c.id).order_by(*oldest),
+        "SIGNATURES": select(calls.c.key, calls.c.signature).where(calls.c.signature.is_not(None)),
         "CALL_KEYS": select(key),
         "CALL_COUNT": select(func.count()).select_from(calls),
         "OLDEST_IDS": select(calls.c.id).order_by(*oldest).limit(bindparam("limit")).offset(literal_column("0")),

@@ -14,6 +14,7 @@ from fleche.clock import from_micros, to_micros
 from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
 from fleche.errors import SaveError
+from fleche.storage.authenticity import Authenticity
 from fleche.storage.base import CodeRecord
 from fleche.storage.canonical import check_text, to_json
 from fleche.storage.sql import statements
@@ -97,12 +98,13 @@ class Filed:
         call: The record, with no more than `DigestedCall.replaces` looks at.
         form: The form of its result.
         whole: Whether its result is there.
+        signature: Its signature, or None.
     """
 
-    __slots__ = ("call", "form", "id", "whole")
+    __slots__ = ("call", "form", "id", "signature", "whole")
 
     def __init__(self, row: tuple[Any, ...], call: DigestedCall) -> None:
-        self.id, outcome, result, form, expires, whole = row
+        self.id, outcome, result, form, expires, whole, signature = row
         self.call = call.evolve(
             outcome=OUTCOMES[outcome],
             result=None if result is None else Digest.from_bytes(result),
@@ -110,6 +112,11 @@ class Filed:
         )
         self.form: str | None = None if form is None else form.hex()
         self.whole = bool(whole)
+        self.signature: bytes | None = None if signature is None else bytes(signature)
+
+    def is_authentic(self, key: Digest, authenticity: Authenticity) -> bool:
+        """Whether the record can be believed."""
+        return authenticity.of_record(key, self.call.outcome, self.call.result, self.form, self.signature)
 
 
 def filed(connection: Connection, call: DigestedCall, key: bytes) -> Filed | None:

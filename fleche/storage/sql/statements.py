@@ -36,7 +36,7 @@ SCHEMA = (
 LOOKUP = 'SELECT calls.outcome, calls.result, calls.form, calls.at, calls.expires, calls.envelope, calls.signature, "values".form AS form_1, "values".size, "values".stat, "values".envelope AS envelope_1 FROM calls LEFT OUTER JOIN "values" ON calls.envelope IS NULL AND "values".digest = calls.result AND "values".form = coalesce(calls.form, "values".form) WHERE calls."key" = ?'
 
 # (key)
-OLD = 'SELECT calls.id, calls.outcome, calls.result, calls.form, calls.expires, calls.result IS NULL OR calls.envelope IS NOT NULL OR (EXISTS (SELECT 1 FROM "values" WHERE calls.envelope IS NULL AND "values".digest = calls.result AND "values".form = coalesce(calls.form, "values".form))) OR (EXISTS (SELECT 1 FROM calls AS other WHERE other.result = calls.result AND other.form = coalesce(calls.form, other.form) AND other.envelope IS NOT NULL)) AS anon_1 FROM calls WHERE calls."key" = ?'
+OLD = 'SELECT calls.id, calls.outcome, calls.result, calls.form, calls.expires, calls.result IS NULL OR calls.envelope IS NOT NULL OR (EXISTS (SELECT 1 FROM "values" WHERE calls.envelope IS NULL AND "values".digest = calls.result AND "values".form = coalesce(calls.form, "values".form))) OR (EXISTS (SELECT 1 FROM calls AS other WHERE other.result = calls.result AND other.form = coalesce(calls.form, other.form) AND other.envelope IS NOT NULL)) AS anon_1, calls.signature FROM calls WHERE calls."key" = ?'
 
 # (module, name, version, code)
 FUNCTION = "SELECT functions.id FROM functions WHERE functions.module = ? AND functions.name = ? AND functions.version = ? AND functions.code = ?"
@@ -61,6 +61,9 @@ ADD_ARGUMENT = "INSERT INTO arguments (call, position, name, digest, kind, i, r,
 
 # (call, namespace, json)
 ADD_METADATA = "INSERT INTO metadata (call, namespace, json) VALUES (?, ?, ?)"
+
+# (parent, child)
+ADD_PART = "INSERT INTO parts (parent, child) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
 # (call, position, input)
 ADD_EDGE = "INSERT INTO edges (call, position, input) VALUES (?, ?, ?)"
@@ -88,6 +91,9 @@ CALL_ID = 'SELECT calls.id FROM calls WHERE calls."key" = ?'
 
 # ()
 CALL_IDS = 'SELECT calls.id FROM calls ORDER BY calls.at, calls."key"'
+
+# ()
+SIGNATURES = 'SELECT calls."key", calls.signature FROM calls WHERE calls.signature IS NOT NULL'
 
 # ()
 CALL_KEYS = 'SELECT calls."key" FROM calls'

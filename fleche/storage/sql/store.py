@@ -9,13 +9,15 @@ from typing import Any
 from fleche.call.records import DigestedCall
 from fleche.digest import Digest
 from fleche.errors import ConfigError, DamagedError, FlecheError, StoreError, UnreadableError, UntrustedError
+from fleche.storage.authenticity import Authenticity
 from fleche.storage.base import CodeRecord, Hit, Intent, OperationContext
+from fleche.storage.builder import Builder
 from fleche.storage.checking import Finding
+from fleche.storage.destructuring import parts_of
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease
-from fleche.storage.loader import TRUSTED, Loader
+from fleche.storage.loader import Loader
 from fleche.storage.packing import PLAIN, Packing
-from fleche.storage.safe_loader import SAFE
 from fleche.storage.sql import core
 from fleche.storage.sql.address import Address
 from fleche.storage.sql.connections import Connections
@@ -23,6 +25,7 @@ from fleche.storage.sql.filing import Context, Filing, SettingAside
 from fleche.storage.sql.leases import SqlLeases
 from fleche.storage.sql.rows import OUTCOMES
 from fleche.storage.sql.seal import Opening
+from fleche.storage.trust import Trust
 
 __all__ = ["LARGEST", "SqlStore"]
 
@@ -102,23 +105,38 @@ class SqlStore(OperationContext):
         self.place = address.place
         self._opening = Opening(address, create=options["create"])
         self.connections = Connections(address, self._opening, echo=options["echo"])
-        self._loader: Loader = options["loader"] or (TRUSTED if options["trust"] or address.in_memory else SAFE)
-        self._packing: Packing = options["packing"]
-        self._unreadable: set[tuple[Digest, str | None]] = set()
-        self.context = Context(place=self.place, largest=options["largest"], known=set(), unreadable=self._unreadable)
+        self._builder = Builder(options["loader"], self._trust)
+        self.packing: Packing = options["packing"]
+        self.authenticity = Authenticity(self.packing, self._builder, self.place)
+        self._unreadable = self.authenticity.unreadable
+        self.context = Context(
+            place=self.place, largest=options["largest"], known=set(), authenticity=self.authenticity
+        )
         self._direct = self._is_plain()
         self.leases = SqlLeases(self.connections, term=options["lease_term"])
         self.values = SqlValues(self, self.connections)
         self.calls: SqlCalls = SqlCalls(self, self.connections)
 
+    def _trust(self) -> Trust:
+        if self._options["trust"]:
+            return Trust(True, "as its opener said")
+        if self.address.in_memory:
+            return Trust(True, "it is in the memory of this process")
+        return Trust(False, "others can write to a database; say trust=True if all who can may run code here")
+
+    @property
+    def signs(self) -> bool:
+        """Whether what is filed here is signed, so that whoever has the key will build it in full."""
+        return bool(self.packing.keys)
+
     @property
     def trusted(self) -> bool:
         """Whether any type may be built; see `RecordStore.trusted`."""
-        return self._loader is TRUSTED
+        return self._builder.trusted
 
     def pack(self, value: Any) -> Envelope:
         """Return a value's bytes as this store keeps them; see `RecordStore.pack`."""
-        return self._packing.pack(value)
+        return self.packing.pack(value)
 
     def lookup(self, key: Digest) -> Hit | None:
         """Return what is known of a call, by one statement; see `RecordStore.lookup`."""
@@ -134,16 +152,22 @@ class SqlStore(OperationContext):
             return None
         if row is None:
             return None
-        number, result, form, at, expires, data = row
+        number, result, form, at, expires, data, signature = row
         known = None if result is None else Digest.from_bytes(result)
         form = None if form is None else form.hex()
         envelope, damage = None, None
-        if known is not None and data is not None:
+        authentic = self.authenticity
+        signature = None if signature is None else bytes(signature)
+        if self.packing.keys and not authentic.of_record(key, OUTCOMES[number], known, form, signature):
+            damage = authentic.disowned(key, known, form)
+        elif known is not None and data is not None:
             try:
                 envelope = Envelope.parse(data, place=self.place)
             except DamagedError as error:
                 self._note(known, form, error)
                 damage = error.with_traceback(None)
+            if envelope is not None and self.packing.keys and not authentic.of_value(known, envelope):
+                envelope, damage = None, authentic.disowned(key, known, form)
         return Hit(OUTCOMES[number], at, expires, known, form, envelope, damage)
 
     def record(
@@ -155,10 +179,12 @@ class SqlStore(OperationContext):
         code: CodeRecord | None = None,
     ) -> None:
         """File a call with its values, in one transaction; see `RecordStore.record`."""
+        values = self.packing.all_signed(values)
         own = None if call.result is None else values.get(call.result)
         if own is not None:
             call = call.evolve(form=own.form)
-        filing = Filing(call, own, values, self.context, lease, code)
+        signature, parts = self.packing.sign_record(call), self.packing.parts_of(values.items())
+        filing = Filing(call, own, values, self.context, lease, code, signature, parts)
         if self._direct:
             self.connections.write(filing)
         else:
@@ -186,20 +212,18 @@ class SqlStore(OperationContext):
     def decode(self, digest: Digest, envelope: Envelope) -> Any:
         """Return the value in an envelope; see `RecordStore.decode`."""
         try:
-            return envelope.load(self._loader)
+            parts = parts_of(envelope, self.values, self.packing, self._builder, self.authenticity)
+            return self.packing.load(envelope, digest, self._builder.loader, parts)
         except DamagedError as error:
             self._note(digest, envelope.form if isinstance(error, UnreadableError) else None, error)
+            raise
+        except UntrustedError:
+            self.authenticity.refused(digest)
             raise
 
     def refuses(self, value: Any) -> UntrustedError | None:
         """Return why this store will not build a value that it keeps; None where it will: always, if it is trusted."""
-        if self.trusted:
-            return None
-        try:
-            self.pack(value).load(self._loader)
-        except UntrustedError as error:
-            return error
-        return None
+        return self._builder.refuses(value, self.packing)
 
     def check(self, *, repair: bool = False) -> Iterator[Finding]:
         """Read everything that is stored, and yield what is wrong; see `Checkable.check`."""
@@ -229,7 +253,6 @@ class SqlStore(OperationContext):
         stored = self.connections.one(core.VALUE_TOTALS) or (0, 0)
         inline = self.connections.one(core.INLINE_TOTALS) or (0, 0)
         seal = self._opening.seal
-        others = "others can write to a database; say trust=True if all who can may run code here"
         return {
             "path": self.place,
             "format": None if seal is None else f"{seal.format}.{seal.minor}",
@@ -239,7 +262,7 @@ class SqlStore(OperationContext):
             "values": int(stored[0] + inline[0]),
             "bytes": int(stored[1] + inline[1]),
             "trusted": self.trusted,
-            "reason": "as its opener said" if self.trusted else others,
+            "reason": self._trust().reason,
         }
 
     def _note(self, digest: Digest, form: str | None, error: DamagedError) -> None:
