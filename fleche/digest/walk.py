@@ -8,15 +8,28 @@ from typing import Any
 
 from fleche.digest import _format as f
 from fleche.digest.algorithm import Algorithm, chosen
+from fleche.digest.hooks import Hook
 from fleche.digest.plan import Plan
 from fleche.digest.refusals import Refusal, indigestible
-from fleche.digest.registry import Registry
+from fleche.digest.registry import Registry, Standing
 from fleche.digest.runs import run
 from fleche.digest.scalars import FRAMES
 from fleche.digest.text import Digest
 from fleche.errors import FlecheError
 
-__all__ = ["DEFAULT", "D", "Walk", "digest", "examine", "register_digest", "stored_digest"]
+__all__ = [
+    "DEFAULT",
+    "D",
+    "Walk",
+    "add_hook",
+    "digest",
+    "digest_class",
+    "examine",
+    "get_hooks",
+    "load_entry_points",
+    "register_digest",
+    "stored_digest",
+]
 
 DEFAULT = Registry()
 
@@ -107,6 +120,47 @@ def register_digest(kind: type | str, function: Callable[[Any], Any], *, subclas
         TypeError: ``function`` cannot be called.
     """
     DEFAULT.register(kind, function, subclasses=subclasses)
+
+
+def add_hook(hook: Hook | tuple[type, Callable[[Any], Any]]) -> None:
+    """Say what identifies values of a type, as `register_digest` does; the earlier way to say it.
+
+    >>> class Reading:
+    ...     def __init__(self, celsius):
+    ...         self.celsius = celsius
+    >>> add_hook(Hook(Reading, lambda reading: digest(reading.celsius)))
+    >>> digest(Reading(20)) == digest(Reading(20)) != digest(Reading(21))
+    True
+
+    Raises:
+        TypeError: It is no pair of a type and a function.
+        ValueError: The type is one whose bytes are part of the format.
+    """
+    register_digest(*Hook.of(hook))
+
+
+def get_hooks() -> tuple[Hook, ...]:
+    """Return what is registered for types: in this process, and by the hooks of installed packages, which it loads."""
+    return DEFAULT.hooks()
+
+
+def load_entry_points() -> None:
+    """Load the hooks of installed packages now; without it they are loaded when the first unknown type is met."""
+    DEFAULT.hooks()
+
+
+def digest_class(cls: type) -> Digest:
+    """Return the digest of a class as a value: of its name in the standard library, else of its code.
+
+    Raises:
+        TypeError: It is no class.
+
+    >>> digest_class(int) == digest(int)
+    True
+    """
+    if not isinstance(cls, type):
+        raise TypeError(f"digest_class is for classes, not for {cls!r}; digest() takes any value")
+    return digest(cls, name=cls.__qualname__)
 
 
 def D(value: Any) -> Digest:  # noqa: N802 - the name that existing code uses
@@ -226,6 +280,7 @@ class Walk:
 
     def __init__(self, registry: Registry, algorithm: Algorithm, name: str = "value", *, literal: bool = False) -> None:
         self._handler = registry.literal if literal else registry.handler
+        self._inner = registry.inner
         self._algorithm = algorithm
         self._name = name
         self._stack: list[_Open] = []
@@ -251,6 +306,8 @@ class Walk:
             if frame is not None and stack:
                 stack[-1].part.frames.append(frame)
         assert frame is not None
+        if self.refers:
+            self._inner.refers = True
         return frame[1:] if frame[:1] == f.REF else self._algorithm.hash(frame)
 
     def _frame(self, value: Any) -> bytes | None:
@@ -275,7 +332,7 @@ class Walk:
             return known.frame
         plan = self._plan(value)
         if isinstance(plan, bytes):
-            self.refers |= isinstance(value, Digest)
+            self.refers |= isinstance(value, Digest) and type(value) is not Standing
             return plan
         part = _Part()
         if part.advance(plan):  # nothing in it has children, so it is never open
