@@ -231,7 +231,7 @@ class CachedFunction(Generic[P, R]):
         return cache.load(sealed.key).ref()
 
     @overload
-    def bind(self, /) -> BoundCall[P, R]: ...  # type: ignore[overload-overlap]
+    def bind(self, /) -> BoundCall[P, R]: ...
     @overload
     def bind(self, /, *args: Any, **kwargs: Any) -> BoundCall[..., R]: ...
     def bind(self, /, *args: Any, **kwargs: Any) -> Any:

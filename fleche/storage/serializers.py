@@ -79,9 +79,6 @@ class Serializers:
         return known[1](data)
 
 
-SERIALIZERS = Serializers()
-
-
 class Serialized:
     """Stands for a value where it is pickled: its bytes by a serializer. What is unpickled is the value.
 
@@ -154,3 +151,6 @@ def _dill_dumps(value: Any) -> bytes:
 
 def _dill_loads(data: bytes) -> Any:
     return _dill().loads(data)
+
+
+SERIALIZERS = Serializers()
