@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from fleche.errors import UnknownDigestError
 from fleche.storage.base import CallStorage, Intent
 from fleche.storage.canonical import canonical
 from fleche.storage.sql import core, core_records
+from fleche.storage.sql.conditions import POSTGRESQL, SQLITE, Dialect
 from fleche.storage.sql.filing import Filing
 from fleche.storage.sql.keys import SqlKeys, whole_key
 from fleche.storage.sql.records import Loaded
@@ -58,7 +60,14 @@ class SqlCalls(SqlKeys, CallStorage):
         meanwhile.
         """
         template = template.digested()
-        return filter(template.matches, self._records(self._numbers(core.find(template), {})))
+        return filter(template.matches, self._records(self._numbers(core.find(template, self._dialect()), {})))
+
+    def _dialect(self) -> Dialect:
+        schema = self._connections.address.schema
+        if schema is None:
+            return SQLITE
+        quoted = schema.replace('"', '""').replace(":", "\\:")
+        return replace(POSTGRESQL, schema=f'"{quoted}".')
 
     def recent(self, limit: int) -> Iterator[DigestedCall]:
         """Return at most so many records, newest first; see `CallStorage.recent`."""

@@ -8,11 +8,12 @@ or beside IS NOT NULL.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from fleche.call.conditions import Both, Comparison, Condition, Either, Kind, Negation, Operator, is_nan
 from fleche.clock import to_micros
+from fleche.storage.sql.words import escaped
 
 __all__ = ["POSTGRESQL", "SQLITE", "Clause", "Dialect", "may_hold", "must_hold"]
 
@@ -38,18 +39,30 @@ class Dialect:
         order: What makes text compare by code points.
         starts: Whether a text starts so: ``{}`` is the column.
         contains: Whether a text contains another.
+        escape: How names are kept, where that is not as they are; their order is then not theirs.
+        schema: What stands before the name of a table, with its dot.
     """
 
     order: str = ""
     starts: str = "substr({0}, 1, length(?)) = ?"
     contains: str = "instr({0}, ?) > 0"
+    escape: Callable[[str], str] | None = None
+    schema: str = ""
 
 
 SQLITE = Dialect()
-POSTGRESQL = Dialect(order=' COLLATE "C"', starts="starts_with({0}, ?)", contains="strpos({0}, ?) > 0")
+POSTGRESQL = Dialect(' COLLATE "C"', "starts_with({0}, ?)", "strpos({0}, ?) > 0", escaped)
 
-_SOME_ARGUMENT = "EXISTS (SELECT 1 FROM arguments WHERE arguments.call = calls.id AND arguments.name = ? AND ({}))"
-_BY_DIGEST = "calls.id IN (SELECT arguments.call FROM arguments WHERE arguments.digest IN ({}) AND arguments.name = ?)"
+_SOME_ARGUMENT = (
+    "EXISTS (SELECT 1 FROM {}arguments AS arguments WHERE arguments.call = calls.id AND arguments.name = ? AND ({}))"
+)
+_BY_DIGEST = (
+    "calls.id IN (SELECT arguments.call FROM {}arguments AS arguments "
+    "WHERE arguments.digest IN ({}) AND arguments.name = ?)"
+)
+_RUNTIME = (
+    "EXISTS (SELECT 1 FROM {}metadata AS metadata WHERE metadata.call = calls.id AND metadata.namespace = 'runtime')"
+)
 _ALL = Clause("1 = 1")
 _NONE = Clause("1 = 0")
 _LOW, _HIGH = -(2**63), 2**63 - 1
@@ -103,6 +116,10 @@ class _Compiler:
         if head == "at":
             return self._moment(asked)
         if head in ("name", "module") and asked.kind is Kind.TEXT:
+            if self._dialect.escape is not None:
+                if asked.operator not in (Operator.EQ, Operator.NE):
+                    return _NONE if certain else _ALL
+                asked = replace(asked, value=self._dialect.escape(asked.value))
             test = self._text(f"functions.{head}", asked, certain=certain)
             return Clause(f"({test.text})", test.parameters)
         if asked.path == ("meta", "runtime", "walltime"):
@@ -112,12 +129,17 @@ class _Compiler:
     def _argument(self, asked: Comparison, *, certain: bool) -> Clause:
         name = asked.path[-1]
         if asked.operator is Operator.EXISTS:
-            return _some_argument(name, _ALL)
+            return self._some_argument(name, _ALL)
         if asked.operator is Operator.EQ and asked.kind is not Kind.MOMENT:
             if is_nan(asked.value):
                 return _NONE
             raw = [bytes.fromhex(digest) for digest in sorted(asked.digests) if _is_hex(digest)]
-            return Clause(_BY_DIGEST.format(_marks(raw)), (*raw, name)) if raw and _storable(name) else _NONE
+            kept = self._name(name)
+            return (
+                _NONE
+                if kept is None or not raw
+                else Clause(_BY_DIGEST.format(self._dialect.schema, _marks(raw)), (*raw, kept))
+            )
         kind = Kind.NUMBER if asked.operator is Operator.ISNAN else asked.kind
         if kind is None:  # pragma: no cover - only == takes such values
             return _NONE
@@ -125,9 +147,22 @@ class _Compiler:
         test = self._column(asked, kind, certain=certain)
         exact = _joined("AND", Clause(of_kind, words), test)
         if certain:
-            return _some_argument(name, exact)
+            return self._some_argument(name, exact)
         loose = self._not_in_columns(kind)
-        return _some_argument(name, _joined("OR", exact, loose))
+        return self._some_argument(name, _joined("OR", exact, loose))
+
+    def _name(self, name: str) -> str | None:
+        """Return a name as columns keep it; None where no row can have it."""
+        kept = name if self._dialect.escape is None else self._dialect.escape(name)
+        return kept if _storable(kept) else None
+
+    def _some_argument(self, name: str, test: Clause) -> Clause:
+        kept = self._name(name)
+        return (
+            _NONE
+            if kept is None
+            else Clause(_SOME_ARGUMENT.format(self._dialect.schema, test.text), (kept, *test.parameters))
+        )
 
     def _kind(self, words: Sequence[str]) -> tuple[str, tuple[object, ...]]:
         texts, values = [], []
@@ -206,7 +241,7 @@ class _Compiler:
         micros = math.floor(value * 1_000_000)
         below = asked.operator in (Operator.LT, Operator.LE)
         edge = f"calls.wall <= {micros + 2}" if below else f"calls.wall >= {micros - 2}"
-        elsewhere = "EXISTS (SELECT 1 FROM metadata WHERE metadata.call = calls.id AND metadata.namespace = 'runtime')"
+        elsewhere = _RUNTIME.format(self._dialect.schema)
         return Clause(f"((calls.wall IS NOT NULL AND {edge}) OR (calls.wall IS NULL AND {elsewhere}))")
 
 
@@ -258,12 +293,6 @@ def _bounded(column: str, test: Operator, bound: float | None, everything: bool)
 
 def _compared(column: str, test: Operator, value: object, order: str = "") -> Clause:
     return Clause(f"{column} IS NOT NULL AND {column}{order} {_SQL.get(test, test.value)} ?", (value,))
-
-
-def _some_argument(name: str, test: Clause) -> Clause:
-    if not _storable(name):
-        return _NONE
-    return Clause(_SOME_ARGUMENT.format(test.text), (name, *test.parameters))
 
 
 def _joined(word: str, one: Clause, other: Clause) -> Clause:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     BindParameter,
     Select,
+    TextClause,
     and_,
     bindparam,
     delete,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
     union,
     union_all,
     update,
@@ -26,6 +28,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from fleche.call.records import QueryCall
+from fleche.storage.sql.conditions import Clause, Dialect, may_hold
 from fleche.storage.sql.rows import outcome_number, version_text
 from fleche.storage.sql.schema import arguments, calls, code, edges, environments, functions, leases, metadata, values
 
@@ -306,13 +309,14 @@ def inserts(dialect: str) -> Inserts:
     return Inserts(dialect)
 
 
-def find(template: QueryCall) -> Select[Any]:
+def find(template: QueryCall, dialect: Dialect) -> Select[Any]:
     """Return the query for the numbers of all records that a template may match, oldest first.
 
     The query narrows as far as indexes go; `QueryCall.matches` decides.
 
     Args:
         template: Digested.
+        dialect: How the database says what conditions need.
     """
     query = select(calls.c.id).select_from(calls.join(functions))
     query = query.where(calls.c.outcome.in_([outcome_number(outcome) for outcome in template.outcomes]))
@@ -329,7 +333,17 @@ def find(template: QueryCall) -> Select[Any]:
     for name, digest in template.arguments.items():
         given = select(arguments.c.call).where(arguments.c.digest == _raw(digest), arguments.c.name == name)
         query = query.where(calls.c.id.in_(given))
+    if template.where is not None:
+        query = query.where(_clause(may_hold(template.where, dialect)))
     return query.order_by(*_oldest)
+
+
+def _clause(clause: Clause) -> TextClause:
+    """Return a piece of SQL for a query of SQLAlchemy's, with its parameters."""
+    pieces = clause.text.split("?")
+    names = [f"asked_{number}" for number in range(len(clause.parameters))]
+    said = "".join(f"{piece}:{name}" for piece, name in zip(pieces, names, strict=False)) + pieces[-1]
+    return text(said).bindparams(**dict(zip(names, clause.parameters, strict=True)))
 
 
 def _raw(digest: str) -> bytes:

@@ -18,7 +18,7 @@ from fleche.storage.sql.rows import record_of
 __all__ = ["Row", "add_rest", "drop", "filed", "load"]
 
 _HEAD = "outcome", "result", "form", "at", "start", "wall", "cpu", "sys"
-_TAIL = "parent", "expires"
+_TAIL = "parent", "expires", "signature"
 _ARGUMENT = "position", "name", "digest", "kind", "i", "r", "t"
 
 

@@ -22,6 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Dialect
 
+from fleche.storage.sql.words import escaped, unescaped
+
 __all__ = [
     "METADATA",
     "VERSION",
@@ -44,7 +46,7 @@ METADATA = MetaData()
 
 
 class _Words(TypeDecorator[str]):
-    """Text that users chose. PostgreSQL keeps no NUL in text, so there NUL is SUB 0, and SUB is SUB 1."""
+    """Text that users chose; see `fleche.storage.sql.words`."""
 
     impl = Text
     cache_ok = True
@@ -53,13 +55,13 @@ class _Words(TypeDecorator[str]):
         """Return what is stored."""
         if value is None or dialect.name != "postgresql":
             return value
-        return value.replace("\x1a", "\x1a1").replace("\x00", "\x1a0")
+        return escaped(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
         """Return what was given."""
         if value is None or dialect.name != "postgresql":
             return value
-        return value.replace("\x1a0", "\x00").replace("\x1a1", "\x1a")
+        return unescaped(value)
 
 
 _ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite's own row number must be declared INTEGER
