@@ -76,6 +76,11 @@ class FunctionProfile:
         self._check_names()
         self.settled = not any(p.annotation is not _EMPTY for p in parameters.values())
 
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> FunctionProfile:
+        """Return the profile of a function as its own signature and annotations say."""
+        return cls(function)
+
     def _check_names(self) -> None:
         parameters = self.signature.parameters
         for option, names in (("ignore", self.ignored), ("require", self.required), ("key", self.project)):
