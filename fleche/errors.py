@@ -11,6 +11,7 @@ The tree::
     ├── AlreadyRunning          (RuntimeError)  another holder computes the key, and waiting was refused
     │   └── WaitTimeout         (TimeoutError)  another holder computes the key, and the wait limit passed
     ├── SaveError                               a value or record could not be stored
+    ├── Rejected                (PermissionError) a cache that is a view or a union refused to be written to
     ├── DamagedError            (ValueError)    stored bytes are not what was written
     │   └── UnreadableError     (ValueError)    stored bytes are whole, and this process cannot read them
     ├── UntrustedError          (ValueError)    stored bytes would build a type that is not on the safe list
@@ -42,6 +43,7 @@ __all__ = [
     "FormatError",
     "Indigestible",
     "MissError",
+    "Rejected",
     "SaveError",
     "SignatureError",
     "StoreError",
@@ -142,6 +144,10 @@ class WaitTimeout(AlreadyRunning, TimeoutError):
 
 class SaveError(FlecheError):
     """A value or record could not be stored; the cause is chained."""
+
+
+class Rejected(FlecheError, PermissionError):
+    """A cache refused to be written to, since it is read-only: a view of another one, or a union of several."""
 
 
 class DamagedError(FlecheError, ValueError):

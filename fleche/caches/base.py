@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from fleche.call import ABSENT, Call, DigestedCall, LazyCall, PreparedCall, QueryCall
+from fleche.caches.results import shown
+from fleche.call import ABSENT, Call, DigestedCall, LazyCall, Outcome, PreparedCall, QueryCall
 from fleche.call.lazy import labels
 from fleche.digest import Digest
-from fleche.errors import AmbiguousDigestError, SaveError, UnknownDigestError
+from fleche.digest.algorithm import chosen
+from fleche.errors import AmbiguousDigestError, SaveError, UnknownDigestError, ValueNotStored
 from fleche.storage.base import OperationContext
 
 if TYPE_CHECKING:
+    from fleche.caches.filtered import FilteredCache
+    from fleche.caches.parcels import Parcel, Receipt
+    from fleche.caches.readonly import ReadOnlyCache
+    from fleche.caches.reports import CheckReport, TransferReport
+    from fleche.caches.stack import CacheStack
     from fleche.errors import UntrustedError
     from fleche.query import QueryIterator
     from fleche.storage.base import CodeRecord, Hit
+    from fleche.storage.checking import Finding
     from fleche.storage.leases import Lease, Leases
 
-__all__ = ["MIB", "BaseCache", "Filing"]
+__all__ = ["EVERYTHING", "MIB", "BaseCache", "Filing"]
 
 MIB = 1 << 20
+EVERYTHING = QueryCall(outcomes=frozenset(Outcome))
+"""Asks for every record, of every outcome."""
+
 _COMPLETIONS = 200  # the most recent calls that key completion offers
 
 
@@ -118,10 +129,6 @@ class BaseCache(OperationContext):
         """
 
     @abstractmethod
-    def open_result(self, record: DigestedCall) -> Any:
-        """Return the result of a record, in its own form; raise the exception that a failed call kept."""
-
-    @abstractmethod
     def keep(self, value: Any) -> tuple[Digest, str]:
         """Store a value by itself and return its digest and form.
 
@@ -154,10 +161,54 @@ class BaseCache(OperationContext):
     def describe(self) -> Mapping[str, Any]:
         """Return what this cache is, where it is and what it holds, as plain data."""
 
+    @abstractmethod
+    def pick(self, key: Digest) -> Parcel:
+        """Return a record by its full key, whatever its outcome, with its values, to be filed in another cache.
+
+        Raises:
+            KeyError: It is not there, or its result is gone.
+            DamagedError: It, or its result, is not what was written.
+            UntrustedError: The safe loader does not build something that has to be looked into.
+            StoreError: The store cannot be read.
+        """
+
+    @abstractmethod
+    def receive(self, parcel: Parcel, *, overwrite: bool = False) -> Receipt | None:
+        """File a record of another cache with its values; None: it is there already.
+
+        Bytes move as they are between stores that are equally trusted. Otherwise values are built by the loader of
+        their own store and packed anew, so nothing that others wrote is ever executed.
+
+        Args:
+            parcel: What to file.
+            overwrite: Whether a record that is there is replaced; a result never is by a failure.
+
+        Raises:
+            Rejected: This cache is read-only.
+            UntrustedError: The result holds a type that the safe loader does not build.
+            DamagedError: The result does not have the digest that the record names.
+            SaveError: It cannot be stored.
+            StoreError: The store cannot be written.
+        """
+
+    @abstractmethod
+    def check(self, *, values: bool = False, repair: bool = False) -> Iterable[Finding]:
+        """Yield what is wrong, as it is found; see `verify` and `repair`."""
+
     @property
     @abstractmethod
     def leases(self) -> Leases | None:
         """The leases of this cache, or None where nothing is shared."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether calls can be filed here."""
+        return True
+
+    @property
+    def algorithm(self) -> str:
+        """The hash of all keys."""
+        return chosen().name
 
     @abstractmethod
     def close(self) -> None:
@@ -175,6 +226,21 @@ class BaseCache(OperationContext):
         if call.result is ABSENT:
             raise SaveError(f"call {call.name} has no result; give it one by call.returned(value)")
         return self.prepare(call).commit(call.result)
+
+    def open_result(self, record: DigestedCall) -> Any:
+        """Return the result of a record, in its own form; raise the exception that a failed call kept.
+
+        Raises:
+            ValueNotStored: There is none, or it is gone.
+        """
+        if record.result is None:
+            told = record.metadata.get("error", {})
+            ending = f"{told.get('type', record.outcome)} {told.get('message', '')}".rstrip()
+            raise ValueNotStored(f"call {record.key[:12]} has no result: {ending}", digest="")
+        value = self.load_value(record.result, record.form)
+        if record.outcome is Outcome.ERROR:
+            raise value
+        return shown(value, self)
 
     def contains(self, key: Digest | str) -> bool:
         """Whether a call of this key or prefix returned a result that is stored.
@@ -255,6 +321,83 @@ class BaseCache(OperationContext):
         from fleche.query import QueryIterator
 
         return QueryIterator(self, template or QueryCall(**fields))
+
+    # -- whole caches ------------------------------------------------------------------------------------------
+
+    def readonly(self) -> ReadOnlyCache:
+        """Return a view of this cache that gives hits and takes nothing."""
+        from fleche.caches.readonly import ReadOnlyCache
+
+        return ReadOnlyCache(self)
+
+    def filter(self, predicate: Callable[[LazyCall], bool]) -> FilteredCache:
+        """Return a read-only view of the calls for which a function returns true."""
+        from fleche.caches.filtered import FilteredCache
+
+        return FilteredCache(self, predicate)
+
+    def push(self, cache: BaseCache) -> CacheStack:
+        """Return a stack of another cache in front of this one: the other is read first, and written to."""
+        from fleche.caches.stack import CacheStack
+
+        return CacheStack((cache, self))
+
+    def transfer(self, other: BaseCache, pop: bool = False, overwrite: bool = False) -> TransferReport:
+        """File every record, of every outcome, in another cache, with its values, its code and its lineage.
+
+        A transfer that was interrupted goes on when it is run again. Values of a store that others can write to are
+        built by its safe loader and packed anew; what that refuses is not transferred, and reported.
+
+        Args:
+            other: The other cache.
+            pop: Whether each record is removed here once the other has it.
+            overwrite: Whether records that are there are replaced. A result never is by a failure.
+
+        Returns:
+            What was done. Records that fail do not stop the others.
+
+        Raises:
+            Rejected: The other cache is read-only, or ``pop`` is given and this one is.
+        """
+        return self.query().all().transfer(other, pop=pop, overwrite=overwrite)
+
+    def transfer_keys(
+        self, keys: Sequence[Digest], other: BaseCache, *, pop: bool = False, overwrite: bool = False
+    ) -> TransferReport:
+        """File calls in another cache by their full keys; see `transfer`."""
+        from fleche.caches.transfer import transfer
+
+        return transfer(self, keys, other, pop=pop, overwrite=overwrite)
+
+    def verify(self, *, values: bool = False) -> CheckReport:
+        """Look the whole cache over, and change nothing.
+
+        Every checksum is verified, and that every record is filed under its own key and has its result.
+
+        Args:
+            values: Load each value too, by the store's own loader, and compare its digest with the one that it is
+                filed under. In a store that only its owner can write to this builds all types.
+
+        Raises:
+            StoreError: The store cannot be read at all.
+        """
+        from fleche.caches.verify import checked
+
+        return checked(self.check(values=values))
+
+    def repair(self) -> CheckReport:
+        """Look the whole cache over, and mend what can be.
+
+        Damaged values are set aside, not deleted; records without their result are removed, so that the calls are
+        computed anew; values that no index knows are adopted.
+
+        Raises:
+            Rejected: The cache is read-only.
+            StoreError: The store cannot be read or written at all.
+        """
+        from fleche.caches.verify import checked
+
+        return checked(self.check(repair=True))
 
     def __getitem__(self, prefix: str) -> Any:
         """Return the one call (as a `LazyCall`) or the one value whose digest starts with a prefix.

@@ -9,11 +9,14 @@ from typing import Any
 
 from fleche.caches.base import BaseCache, Filing
 from fleche.caches.pair import PairStore
-from fleche.caches.results import code_brought, shown
+from fleche.caches.parcels import Parcel, Receipt, deliver, pick
+from fleche.caches.results import code_brought
+from fleche.caches.surrounded import surrounded
 from fleche.call import ABSENT, Call, DigestedCall, LazyCall, Metadata, Outcome, PreparedCall, QueryCall
 from fleche.call.metadata import merged
 from fleche.clock import SYSTEM, Clock, from_micros
 from fleche.digest import Digest
+from fleche.digest.algorithm import chosen
 from fleche.digest.walk import examine, stored_digest
 from fleche.errors import (
     AmbiguousDigestError,
@@ -23,7 +26,17 @@ from fleche.errors import (
     UntrustedError,
     ValueNotStored,
 )
-from fleche.storage.base import CallStorage, EnvelopeStorage, Hit, KeyManagement, RecordStore, Tabular, ValueStorage
+from fleche.storage.base import (
+    CallStorage,
+    EnvelopeStorage,
+    Hit,
+    Intent,
+    KeyManagement,
+    RecordStore,
+    Tabular,
+    ValueStorage,
+)
+from fleche.storage.checking import Finding
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Leases
 
@@ -58,12 +71,16 @@ class Cache(BaseCache):
         shared = store is not None and store is getattr(calls, "store", None)
         self._store: RecordStore = store if shared and isinstance(store, RecordStore) else PairStore(values, calls)
         self._clock = clock
-        if type(self).lookup is Cache.lookup:  # the fastest path: no call between
+        self._direct = self._is_plain()
+        if self._direct and type(self).lookup is Cache.lookup:  # the fastest path: no call between
             self.lookup = self._store.lookup  # type: ignore[method-assign]
 
     def lookup(self, key: Digest) -> Hit | None:
         """Return what is stored under the full key of a call, whatever its outcome, or None."""
-        return self._store.lookup(key)
+        if self._direct:
+            return self._store.lookup(key)
+        with self._operation_context(key, intent=Intent.READ):
+            return self._store.lookup(key)
 
     def open(self, hit: Hit) -> Any:
         """Return the value of a hit, fresh, in the record's own form."""
@@ -95,7 +112,8 @@ class Cache(BaseCache):
         filing = filing or Filing()
         sealed = _sealed(self._store, record, values or {}, filing.store_arguments)
         filer = _Filer(self._store, record, filing, sealed, self._clock)
-        return PreparedCall(record, filer.file, filer.drop)
+        prepared = PreparedCall(record, filer.file, filer.drop)
+        return prepared if self._direct else surrounded(prepared, self._operation_context)
 
     def find(self, template: QueryCall) -> Iterator[LazyCall]:
         """Return the calls that match a template, oldest first."""
@@ -111,7 +129,8 @@ class Cache(BaseCache):
 
     def load(self, key: Digest | str) -> LazyCall:
         """Return a stored call by key or prefix."""
-        record = self.calls.load(key)
+        with self._operation_context(key, intent=Intent.READ):
+            record = self.calls.load(key)
         if record.outcome is not Outcome.RESULT:
             raise UnknownDigestError(
                 f"call {record.key} ended as {record.outcome}: it has no result; query().failed() finds it"
@@ -141,17 +160,6 @@ class Cache(BaseCache):
         except KeyError:
             raise ValueNotStored(f"value {digest} is not stored in {self}", digest=str(digest)) from None
 
-    def open_result(self, record: DigestedCall) -> Any:
-        """Return the result of a record, in its own form."""
-        if record.result is None:
-            told = record.metadata.get("error", {})
-            ending = f"{told.get('type', record.outcome)} {told.get('message', '')}".rstrip()
-            raise ValueNotStored(f"call {record.key[:12]} has no result: {ending}", digest="")
-        value = self.load_value(record.result, record.form)
-        if record.outcome is Outcome.ERROR:
-            raise value
-        return shown(value, self)
-
     def keep(self, value: Any) -> tuple[Digest, str]:
         """Store a value by itself and return its digest and form."""
         key, _ = stored_digest(value, name="the item")
@@ -164,7 +172,29 @@ class Cache(BaseCache):
 
     def evict(self, key: Digest | str) -> None:
         """Remove a record by key or prefix."""
-        self.calls.evict(key)
+        with self._operation_context(key, intent=Intent.WRITE):
+            self.calls.evict(key)
+
+    def pick(self, key: Digest) -> Parcel:
+        """Return a record by its full key with its values; see `BaseCache.pick`."""
+        with self._operation_context(key, intent=Intent.READ):
+            return pick(self._store, key)
+
+    def receive(self, parcel: Parcel, *, overwrite: bool = False) -> Receipt | None:
+        """File a record of another cache with its values; see `BaseCache.receive`."""
+        with self._operation_context(parcel.record.key, intent=Intent.WRITE):
+            return deliver(parcel, self._store, overwrite=overwrite)
+
+    def check(self, *, values: bool = False, repair: bool = False) -> Iterable[Finding]:
+        """Yield what is wrong, as it is found; see `BaseCache.verify`."""
+        from fleche.caches.verify import Inspection
+
+        return Inspection(self._store, repair=repair).findings(values=values)
+
+    @property
+    def algorithm(self) -> str:
+        """The hash of all keys."""
+        return str(getattr(self._store, "algorithm", None) or chosen().name)
 
     def candidates(self, prefix: str) -> tuple[list[Digest], list[Digest]]:
         """Return the record keys and value digests that start with a prefix, two at most of each."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +11,17 @@ from fleche.clock import to_micros
 from fleche.digest import Digest
 from fleche.errors import ValueNotStored
 from fleche.storage.base import CallStorage, CodeRecord, EnvelopeStorage, Hit, ValueStorage
+from fleche.storage.checking import Checkable, Finding
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease, Leases
 from fleche.storage.leases_process import ProcessLeases
 from fleche.storage.loader import TRUSTED
 
-__all__ = ["PairStore"]
+__all__ = ["PairStore", "Unopened"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Unopened:
+class Unopened:
     """Stands for the envelope of a value storage that keeps none: the value is loaded by the storage itself."""
 
     digest: Digest
@@ -47,12 +48,20 @@ class PairStore:
     @property
     def trusted(self) -> bool:
         """Whether the value storage builds what it holds in full; see `RecordStore.trusted`."""
-        return bool(getattr(getattr(self.values, "store", None), "trusted", True))
+        return bool(self._ability("trusted", default=True))
 
     def pack(self, value: Any) -> Envelope:
         """Return a value's bytes as the value storage keeps them."""
-        pack = getattr(getattr(self.values, "store", None), "pack", None)
-        return Envelope.pack(value) if pack is None else pack(value)
+        pack: Callable[[Any], Envelope] = self._ability("pack", default=Envelope.pack)
+        return pack(value)
+
+    def _ability(self, name: str, *, default: Any) -> Any:
+        """Return what the value storage says for itself, else what its store says, else a default."""
+        for part in (self.values, getattr(self.values, "store", None)):
+            found = getattr(part, name, None)
+            if found is not None:
+                return found
+        return default
 
     def lookup(self, key: Digest) -> Hit | None:
         """Return the record's outcome and the envelope of its result, or None."""
@@ -73,7 +82,7 @@ class PairStore:
         if record.result is None:
             return None
         if self._envelopes is None:
-            return _Unopened(record.result) if self.values.contains(record.result) else None
+            return Unopened(record.result) if self.values.contains(record.result) else None
         try:
             return self._envelopes.get_envelope(record.result, record.form)
         except KeyError:
@@ -106,10 +115,30 @@ class PairStore:
 
     def decode(self, digest: Digest, envelope: Any) -> Any:
         """Return the value of an envelope that `lookup` gave."""
-        if isinstance(envelope, _Unopened):
+        if isinstance(envelope, Unopened):
             try:
                 return self.values.load(digest)
             except KeyError:
                 raise ValueNotStored(f"value {digest} is gone", digest=str(digest)) from None
-        decode = getattr(getattr(self.values, "store", None), "decode", None)
+        decode = self._ability("decode", default=None)
         return envelope.load(TRUSTED) if decode is None else decode(digest, envelope)
+
+    def check(self, *, repair: bool = False) -> Iterator[Finding]:
+        """Look over those parts that can be; see `Checkable.check`.
+
+        A part that is the face of a whole store is looked over as to its values only, and not repaired: the other half
+        of that store is not of this cache, and would seem to lack all that is here.
+        """
+        for part in (self.values, self.calls):
+            if isinstance(part, Checkable):
+                yield from part.check(repair=repair)
+        store = getattr(self.values, "store", None)
+        if isinstance(store, Checkable):
+            yield from (finding for finding in store.check() if finding.what == "value")
+
+    def code_record(self, digest: Digest) -> CodeRecord | None:
+        """Return what stands behind a code fingerprint, where the call storage keeps it."""
+        read = getattr(self.calls, "code_record", None) or getattr(
+            getattr(self.calls, "store", None), "code_record", None
+        )
+        return None if read is None else read(digest)

@@ -139,10 +139,10 @@ class _Sticky(AbstractContextManager[None]):
 
 
 @overload
-def cache(new: None = None) -> BaseCache: ...
+def cache(new: None = None, stack: bool = False) -> BaseCache: ...
 @overload
-def cache(new: BaseCache | str) -> AbstractContextManager[None]: ...
-def cache(new: BaseCache | str | None = None) -> BaseCache | AbstractContextManager[None]:
+def cache(new: BaseCache | str, stack: bool = False) -> AbstractContextManager[None]: ...
+def cache(new: BaseCache | str | None = None, stack: bool = False) -> BaseCache | AbstractContextManager[None]:
     """Return the active cache, or make another one active in the current context.
 
     A context variable carries it: coroutines and tasks inherit it, plain threads do not (`set_default_cache` is for
@@ -151,6 +151,7 @@ def cache(new: BaseCache | str | None = None) -> BaseCache | AbstractContextMana
     Args:
         new: A cache, a name from the configuration (``"memory"``, ``"void"``, ``"default"``), or a URL or path of a
             store. None returns the active cache.
+        stack: Put it in front of the active cache instead of replacing that: it is read first, and written to.
 
     Returns:
         The active cache; or, where one is given, a context manager that takes the change back. The change is made
@@ -172,7 +173,7 @@ def cache(new: BaseCache | str | None = None) -> BaseCache | AbstractContextMana
 
     if not isinstance(chosen, BaseCache):
         raise TypeError(f"cache({new!r}): give a cache, its name, or the URL or path of a store")
-    return _Sticky(_cache, _cache.set(chosen))
+    return _Sticky(_cache, _cache.set(active_cache().push(chosen) if stack else chosen))
 
 
 def set_default_cache(cache: BaseCache | str) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import warnings
-from types import FrameType
 from typing import Any
 
 from fleche.errors import FlecheWarning, UncachedWarning
+from fleche.frames import stack_level
 
-__all__ = ["Complaints", "is_ours", "reason"]
-
-_PACKAGE = __name__.partition(".")[0]
+__all__ = ["Complaints", "reason"]
 
 
 class Complaints:
@@ -55,25 +52,9 @@ class Complaints:
         warning = kind(f"{self._label}: {message}")
         warning.__cause__ = error
         warning.result = result  # type: ignore[attr-defined]
-        warnings.warn(warning, stacklevel=_outside())
+        warnings.warn(warning, stacklevel=stack_level())
 
 
 def reason(step: str, error: BaseException) -> str:
     """Return the reason under which an error of one step is complained of once."""
     return f"{step} {type(error).__qualname__}"
-
-
-def _outside() -> int:
-    """Return the stack level of the first frame that is not fleche's own."""
-    level = 1
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - what `warnings` counts
-    while frame is not None and is_ours(frame):
-        frame = frame.f_back
-        level += 1
-    return level
-
-
-def is_ours(frame: FrameType) -> bool:
-    """Whether a frame runs code of this package."""
-    name: str = frame.f_globals.get("__name__", "")
-    return name == _PACKAGE or name.startswith(f"{_PACKAGE}.")

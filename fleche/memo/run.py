@@ -13,7 +13,8 @@ from fleche.caches import BaseCache, Filing
 from fleche.call import ABSENT, Call, Handle, MetaData, Outcome, PreparedCall
 from fleche.digest import digest
 from fleche.errors import FlecheWarning, StoreWarning
-from fleche.memo.degrade import is_ours, reason
+from fleche.frames import is_ours
+from fleche.memo.degrade import reason
 from fleche.memo.flight import HELD
 from fleche.memo.isolation import isolated
 from fleche.storage.envelope import Envelope

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
+    from fleche.caches.base import BaseCache
+    from fleche.caches.reports import TransferReport
     from fleche.digest import Digest
 
 __all__ = ["Findable", "QueryIterator"]
@@ -52,6 +54,11 @@ class Findable(Protocol):
 
     def draw_calls(self, calls: Iterable[LazyCall]) -> str:
         """Return several calls as an HTML table."""
+
+    def transfer_keys(
+        self, keys: Sequence[Digest], other: BaseCache, *, pop: bool = False, overwrite: bool = False
+    ) -> TransferReport:
+        """File calls in another cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +282,19 @@ class QueryIterator(Iterable[LazyCall]):
         for key in keys:
             self._cache.evict(key)
         return len(keys)
+
+    def transfer(self, other: BaseCache, pop: bool = False, overwrite: bool = False) -> TransferReport:
+        """File these calls in another cache, with their values, code and lineage; see `BaseCache.transfer`.
+
+        Args:
+            other: The other cache.
+            pop: Whether each record is removed here once the other has it.
+            overwrite: Whether records that are there are replaced. A result never is by a failure.
+
+        Raises:
+            Rejected: The other cache is read-only, or ``pop`` is given and this one is.
+        """
+        return self._cache.transfer_keys([call.key for call in self], other, pop=pop, overwrite=overwrite)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one flat dictionary a call: its fields, then ``arg.NAME`` for each argument.

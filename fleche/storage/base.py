@@ -382,6 +382,10 @@ class CallStorage(KeyManagement):
         """Return at most so many records, newest first, of every outcome. Here: by listing."""
         return in_order(self.load(key) for key in self.list())[::-1][:limit]
 
+    def oldest(self, limit: int) -> Iterable[DigestedCall]:
+        """Return at most so many records, oldest first, of every outcome. Here: by listing."""
+        return in_order(self.load(key) for key in self.list())[:limit]
+
     def count(self) -> int:
         """Return how many records there are, of every outcome. Here: by listing."""
         return sum(1 for _ in self.list())
@@ -521,7 +525,9 @@ class EnvelopeStorage(Protocol):
 class RecordStore(Protocol):
     """Values and calls in one store, so that a hit is one statement and a miss is one transaction.
 
-    Both faces name the store as their attribute ``store``, so that a cache made of the two finds out.
+    Both faces name the store as their attribute ``store``, so that a cache made of the two finds out. A store may also
+    have ``code_record(digest) -> CodeRecord | None``, which gives back what `record` was given as ``code``, so that it
+    can be transferred; and be `fleche.storage.checking.Checkable`.
     """
 
     @property

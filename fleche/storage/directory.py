@@ -197,6 +197,44 @@ class StoreDirectory:
                 self._write("FORMAT", _sealed(seal).decode())
             return seal
 
+    def replace_index(self, fill: Callable[[Path, Path], None]) -> Path:
+        """Move the index into the quarantine, and make another one of what it held.
+
+        Whoever has it open meets the new one at the next use; whoever wants to make one meanwhile waits.
+
+        Args:
+            fill: Given the old index, where it is now, makes the new one at a path that does not exist yet.
+
+        Returns:
+            Where the old one is.
+
+        Raises:
+            OSError: Something cannot be moved or written; then the old one is where it was.
+        """
+        from filelock import FileLock
+
+        self.quarantine.mkdir(mode=0o700, exist_ok=True)
+        with FileLock(self.locks / "create"):
+            mark = secrets.token_hex(4)
+            old, made = self.quarantine / f"index.db.{mark}", self.locks / f".index.{mark}{TEMPORARY}"
+            self._move_index(self.index, old)
+            try:
+                fill(old, made)
+                made.rename(self.index)
+            except BaseException:
+                made.unlink(missing_ok=True)
+                self._move_index(old, self.index)
+                raise
+            return old
+
+    @staticmethod
+    def _move_index(old: Path, new: Path) -> None:
+        """Move an index, with what SQLite keeps beside it."""
+        for end in ("-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                old.with_name(old.name + end).rename(new.with_name(new.name + end))
+        old.rename(new)
+
     def _make_index(self, make_index: Callable[[Path], None]) -> None:
         """Make the index elsewhere: nobody sees it, or what SQLite puts beside it, before it is whole."""
         made = self.locks / f".index.{secrets.token_hex(4)}{TEMPORARY}"

@@ -171,6 +171,10 @@ class Envelope:
                 place=self.place,
             ) from error
 
+    def mentions(self, text: bytes) -> bool:
+        """Whether some bytes occur in the pickle stream: a cheap look at what types a value may hold."""
+        return text in self._stream
+
     @property
     def form(self) -> str:
         """Which representation of its value this is: the first 8 characters of `checksum`."""

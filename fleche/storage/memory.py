@@ -6,7 +6,7 @@ Values are kept as envelopes, so that what is loaded is the caller's own, exactl
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -25,6 +25,7 @@ from fleche.storage.base import (
     in_order,
 )
 from fleche.storage.canonical import canonical
+from fleche.storage.checking import Fault, Finding
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease, Leases
 from fleche.storage.leases_process import ProcessLeases
@@ -251,6 +252,41 @@ class MemoryStore:
         except DamagedError:
             self.values.evict(digest)
             raise
+
+    def code_record(self, digest: Digest) -> CodeRecord | None:
+        """Return what stands behind a code fingerprint, or None; see `RecordStore`."""
+        return self.code.get(digest)
+
+    def check(self, *, repair: bool = False) -> Iterator[Finding]:
+        """Look over what is kept; see `Checkable.check`."""
+        for key in self.values.list():
+            for envelope in self.values.storage.get(key, ()):
+                try:
+                    Envelope.parse(envelope.to_bytes(), place="memory")
+                except DamagedError as error:
+                    if repair:
+                        self.values.evict(key)
+                    yield Finding(
+                        fault=Fault.DAMAGED,
+                        what="value",
+                        digest=str(key),
+                        place="memory",
+                        message=str(error),
+                        mended="removed" if repair else "",
+                    )
+        for key in self.calls.list():
+            call: DigestedCall | None = self.calls.storage.get(key)
+            if call is not None and call.result is not None and self._envelope(call) is None:
+                if repair:
+                    self.calls.evict(key)
+                yield Finding(
+                    fault=Fault.MISSING,
+                    what="call",
+                    digest=str(key),
+                    place="memory",
+                    message=f"its result {call.result} is not stored",
+                    mended="removed" if repair else "",
+                )
 
     def close(self) -> None:
         """Do nothing: there is nothing to let go of."""

@@ -9,6 +9,7 @@ from fleche.call.records import DigestedCall
 from fleche.digest import Digest
 from fleche.errors import UnknownDigestError
 from fleche.storage.base import CallMixin, CodeRecord, Hit, StorageBackend, ValueMixin
+from fleche.storage.checking import Finding
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease, Leases
 from fleche.storage.leases_process import ProcessLeases
@@ -95,6 +96,10 @@ class VoidStore:
     def decode(self, digest: Digest, envelope: Envelope) -> Any:  # noqa: ARG002 - any envelope will do
         """Return the value in an envelope."""
         return envelope.load(TRUSTED)
+
+    def check(self, *, repair: bool = False) -> Iterable[Finding]:  # noqa: ARG002 - there is nothing to mend
+        """Find nothing."""
+        return ()
 
     def close(self) -> None:
         """Do nothing."""

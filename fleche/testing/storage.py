@@ -297,7 +297,7 @@ class CallStorageTests(_Suite):
             assert calls.load(key).inputs == ()
 
     def test_recent(self) -> None:
-        """The newest records first, at most so many."""
+        """The newest or the oldest records first, at most so many; without a time they are the oldest."""
         with self.open() as calls:
             for x in (3, 1, 2):
                 calls.save(self.call(x))
@@ -305,6 +305,9 @@ class CallStorageTests(_Suite):
             assert [call.scalars["x"] for call in calls.recent(3)] == [3, 2, 1]
             assert len(list(calls.recent(100))) == 4
             assert list(calls.recent(0)) == []
+            assert [call.scalars["x"] for call in calls.oldest(3)] == [9, 1, 2]
+            assert len(list(calls.oldest(100))) == 4
+            assert list(calls.oldest(0)) == []
 
     def test_queries(self) -> None:
         """Given fields narrow, None is a wildcard, values and digests are one, oldest come first."""
@@ -539,12 +542,16 @@ class RecordStoreTests(_Suite):
             assert self.result(store, call) == 1
 
     def test_code_is_kept_once(self) -> None:
-        """The same code may be handed over with every call."""
+        """The same code may be handed over with every call; a store that gives it back gives back the same."""
         with self.open() as store:
             code = CodeRecord(digest("code"), "deep", "{}", "def f(): ...")
             for x in range(3):
                 self.file(store, self.call(x, code=code.digest), x, code=code)
             assert store.calls.count() == 3
+            read = getattr(store, "code_record", None)
+            if read is not None:
+                assert read(code.digest) == code
+                assert read(digest("no code")) is None
 
     def test_a_bad_record_stores_nothing(self) -> None:
         """What cannot be stored raises `SaveError`, and neither record nor values are there."""

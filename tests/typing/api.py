@@ -140,3 +140,5 @@ def the_active_cache() -> None:
     assert_type(cache(), BaseCache)
     with cache("memory"):
         pass
+    with cache("memory", stack=True):
+        pass

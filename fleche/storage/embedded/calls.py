@@ -73,6 +73,10 @@ class EmbeddedCalls(EmbeddedKeys, CallStorage):
         """Return at most so many records, newest first; see `CallStorage.recent`."""
         return self._records(self._numbers(statements.RECENT_IDS, [limit]))
 
+    def oldest(self, limit: int) -> Iterator[DigestedCall]:
+        """Return at most so many records, oldest first; see `CallStorage.oldest`."""
+        return self._records(self._numbers(statements.OLDEST_IDS, [limit]))
+
     def count(self) -> int:
         """Return how many records there are."""
         row = self._database.one(statements.CALL_COUNT)

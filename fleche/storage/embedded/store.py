@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from fleche.digest import Digest
 from fleche.errors import DamagedError, FlecheError, StoreError, UnreadableError, UntrustedError
 from fleche.storage.base import CodeRecord, Hit, Intent, OperationContext
 from fleche.storage.builder import Builder
+from fleche.storage.checking import Finding
 from fleche.storage.directory import Seal, StoreDirectory
 from fleche.storage.embedded.calls import EmbeddedCalls
 from fleche.storage.embedded.filing import Filing, SettingAside
@@ -230,6 +231,17 @@ class EmbeddedStore(OperationContext):
             if self.packing.keys:
                 self._unreadable.add((digest, envelope.form))
             raise
+
+    def code_record(self, digest: Digest) -> CodeRecord | None:
+        """Return what stands behind a code fingerprint, or None."""
+        row = self._database.one(statements.CODE, (digest.raw,))
+        return None if row is None else CodeRecord(digest=digest, kind=row[0], tree=row[1], source=row[2])
+
+    def check(self, *, repair: bool = False) -> Iterator[Finding]:
+        """Look the index, the values and the directory over; see `Checkable.check`."""
+        from fleche.storage.embedded.inspection import Inspection  # rarely needed
+
+        return Inspection(self._directory, self._database, self._files, _make_index).findings(repair=repair)
 
     def refuses(self, value: Any) -> UntrustedError | None:
         """Return why this store will not build a value that it keeps; None where it will: always, if it is trusted."""

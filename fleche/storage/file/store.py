@@ -13,7 +13,7 @@ from fleche.digest import Digest
 from fleche.errors import DamagedError, StoreError, UntrustedError
 from fleche.faults import reach
 from fleche.storage.base import CodeRecord, Hit, Intent, OperationContext
-from fleche.storage.call_text import call_text, seal
+from fleche.storage.call_text import call_text, seal, unseal
 from fleche.storage.canonical import canonical
 from fleche.storage.checking import Finding
 from fleche.storage.directory import FILES, Seal, StoreDirectory
@@ -232,6 +232,15 @@ class FileStore(OperationContext):
             if isinstance(error, StoreError):
                 raise
             raise StoreError(f"{path} cannot be written: {error.strerror or error}", path=str(path)) from error
+
+    def code_record(self, digest: Digest) -> CodeRecord | None:
+        """Return what stands behind a code fingerprint, or None where it is not there or damaged."""
+        path = self._directory.code / digest[:2] / digest
+        try:
+            body = unseal(b"fleche-code", path.read_bytes(), str(path))
+        except (OSError, DamagedError):
+            return None
+        return CodeRecord(digest=digest, kind=body["kind"], tree=body["tree"], source=body["source"])
 
     def decode(self, digest: Digest, envelope: Envelope) -> Any:
         """Return the value in an envelope; see `RecordStore.decode`."""

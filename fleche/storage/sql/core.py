@@ -121,6 +121,7 @@ CALL_LOCKED = select(calls.c.id).where(calls.c.key == _KEY).with_for_update()
 KNOWN_FUNCTION = select(functions.c.id).where(
     *(functions.c[name] == bindparam(name) for name in ("module", "name", "version", "code"))
 )
+CODE = select(code.c.kind, code.c.tree, code.c.source).where(code.c.digest == _DIGEST)
 KNOWN_ENVIRONMENT = select(environments.c.id).where(environments.c.digest == _DIGEST)
 
 KEEP_INLINE_ROWS = select(calls.c.result, calls.c.form, func.length(calls.c.envelope), calls.c.envelope).where(

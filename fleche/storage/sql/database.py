@@ -322,8 +322,9 @@ def _roll_back(connection: sqlite3.Connection) -> None:
 
 def _translated(error: sqlite3.Error, path: Path) -> StoreError:
     text = str(error)
-    if any(word in text for word in _DAMAGED):
-        advice = "the index is damaged. Move it away, and a new one is made; or bring it back from a backup"
+    damaged = any(word in text for word in _DAMAGED)
+    if damaged:
+        advice = "the index is damaged. repair() makes a new one of what can be read; or bring it back from a backup"
     elif any(word in text for word in _FULL):
         advice = "make room on the disk, or choose another place with FLECHE_DIR"
     elif "locked" in text or "busy" in text:
@@ -332,4 +333,4 @@ def _translated(error: sqlite3.Error, path: Path) -> StoreError:
         advice = "give permission to write to the file and its folder, or choose another place with FLECHE_DIR"
     else:
         advice = "see the cause"
-    return StoreError(f"{path} cannot be used: {text}: {advice}.", path=str(path), reason=text)
+    return StoreError(f"{path} cannot be used: {text}: {advice}.", path=str(path), reason=text, damaged=damaged)

@@ -152,6 +152,7 @@ def _reading() -> dict[str, ClauseElement]:
         "CALL_IDS": select(calls.c.id).order_by(*oldest),
         "CALL_KEYS": select(key),
         "CALL_COUNT": select(func.count()).select_from(calls),
+        "OLDEST_IDS": select(calls.c.id).order_by(*oldest).limit(bindparam("limit")).offset(literal_column("0")),
         "RECENT_IDS": select(calls.c.id).order_by(*newest).limit(bindparam("limit")).offset(literal_column("0")),
         "CALL_CANDIDATES": _two(select(key).where(key.between(_LOW, _HIGH)).order_by(key)),
         "CALL_BELOW": select(func.max(key)).where(key < _KEY),
@@ -181,6 +182,7 @@ def _reading() -> dict[str, ClauseElement]:
         .where(arguments.c.call.in_(_IDS))
         .order_by(arguments.c.call, arguments.c.position),
         "METADATA": select(metadata).where(metadata.c.call.in_(_IDS)).order_by(metadata.c.call),
+        "CODE": select(code.c.kind, code.c.tree, code.c.source).where(code.c.digest == _DIGEST),
         "EDGES": select(edges.c.call, edges.c.input)
         .where(edges.c.call.in_(_IDS))
         .order_by(edges.c.call, edges.c.position),

@@ -96,6 +96,9 @@ CALL_KEYS = 'SELECT calls."key" FROM calls'
 CALL_COUNT = "SELECT count(*) AS count_1 FROM calls"
 
 # (limit)
+OLDEST_IDS = 'SELECT calls.id FROM calls ORDER BY calls.at, calls."key" LIMIT ? OFFSET 0'
+
+# (limit)
 RECENT_IDS = 'SELECT calls.id FROM calls ORDER BY calls.at DESC, calls."key" DESC LIMIT ? OFFSET 0'
 
 # (low, high)
@@ -115,6 +118,9 @@ ARGUMENTS = "SELECT arguments.call, arguments.position, arguments.name, argument
 
 # (ids)
 METADATA = "SELECT metadata.call, metadata.namespace, metadata.json FROM metadata WHERE metadata.call IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY metadata.call"
+
+# (digest)
+CODE = "SELECT code.kind, code.tree, code.source FROM code WHERE code.digest = ?"
 
 # (ids)
 EDGES = "SELECT edges.call, edges.input FROM edges WHERE edges.call IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY edges.call, edges.position"

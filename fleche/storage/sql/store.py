@@ -166,6 +166,11 @@ class SqlStore(OperationContext):
                 self.connections.write(filing)
         filing.remember()
 
+    def code_record(self, digest: Digest) -> CodeRecord | None:
+        """Return what stands behind a code fingerprint, or None."""
+        row = self.connections.one(core.CODE, {"digest": digest.raw})
+        return None if row is None else CodeRecord(digest=digest, kind=row[0], tree=row[1], source=row[2])
+
     def open_value(self, digest: Digest, form: bytes | None, data: bytes) -> Envelope:
         """Return the bytes of a value whose row was read.
 

@@ -1,0 +1,320 @@
+"""Several caches read as one: what stacks and pools have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from heapq import merge
+from itertools import islice
+from typing import Any, TypeVar
+
+from fleche.caches.base import BaseCache
+from fleche.caches.parcels import Parcel
+from fleche.caches.troubles import Troubles
+from fleche.call import LazyCall, Outcome, QueryCall
+from fleche.clock import SYSTEM, to_micros
+from fleche.digest import Digest
+from fleche.digest.algorithm import chosen
+from fleche.errors import (
+    AmbiguousDigestError,
+    ConfigError,
+    DamagedError,
+    StoreError,
+    UnknownDigestError,
+    UntrustedError,
+)
+from fleche.storage.base import SHORTEST_PREFIX, Hit, _common, _resolve_prefix
+from fleche.storage.checking import Fault, Finding
+
+__all__ = ["MemberHit", "Members", "is_good"]
+
+Answer = TypeVar("Answer")
+
+
+class MemberHit(Hit):
+    """A hit that knows whose it is, since only the store that holds a value may open it.
+
+    Attributes:
+        union: The composed cache that found it.
+        member: The member that holds it.
+        found: What the member found.
+        key: The key of the call.
+    """
+
+    union: Members
+    member: BaseCache
+    found: Hit
+    key: Digest
+
+
+def is_good(hit: Hit) -> bool:
+    """Whether a record returned, has its result, and has not expired, so that no other member need be asked."""
+    if hit.outcome is not Outcome.RESULT or hit.envelope is None:
+        return False
+    return hit.expires is None or to_micros(SYSTEM.now()) < hit.expires
+
+
+class Members(BaseCache):
+    """Several caches read as one, in order.
+
+    Of a key that several hold, the first record with a result counts, else the first. A member that fails is left out
+    and warned of once; if every member fails, the first error is raised.
+
+    Args:
+        members: The caches.
+
+    Raises:
+        ValueError: There is none.
+        TypeError: One is no cache.
+        ConfigError: Their keys are digests of different algorithms.
+    """
+
+    def __init__(self, members: Iterable[BaseCache]) -> None:
+        self.members = tuple(members)
+        if not self.members:
+            raise ValueError(f"{type(self).__name__} needs at least one cache")
+        for member in self.members:
+            if not isinstance(member, BaseCache):
+                raise TypeError(f"{type(self).__name__} takes caches, not {member!r}")
+        algorithms = {member.algorithm for member in self.members}
+        if len(algorithms) > 1:
+            raise ConfigError(
+                f"the keys of these caches are digests of different algorithms ({', '.join(sorted(algorithms))}), so "
+                f"they have no call in common; use caches of one algorithm"
+            )
+        self._troubles = Troubles()
+
+    # -- asking members ----------------------------------------------------------------------------------------
+
+    def _ask(
+        self, step: str, work: Callable[[BaseCache], Answer], members: Iterable[BaseCache] | None = None
+    ) -> Iterator[tuple[BaseCache, Answer]]:
+        """Yield what each member answers, in order, without those that fail.
+
+        Raises:
+            Exception: Every member failed; the error of the first.
+        """
+        failure: Exception | None = None
+        answered = False
+        asked = self.members if members is None else tuple(members)
+        for member in asked:
+            try:
+                answer = work(member)
+            except Exception as error:
+                if len(asked) == 1:
+                    raise
+                self._troubles.tell(member, step, error)
+                failure = failure or error
+                continue
+            answered = True
+            yield member, answer
+        if failure is not None and not answered:
+            raise failure
+
+    # -- calls -------------------------------------------------------------------------------------------------
+
+    def lookup(self, key: Digest) -> Hit | None:
+        """Return what the members have under the full key of a call: a good hit if there is one, else the first."""
+        other = None
+        for member, hit in self._ask("reading", lambda member: member.lookup(key)):
+            if hit is not None and is_good(hit):
+                return self._own(member, hit, key)
+            if hit is not None and other is None:
+                other = self._own(member, hit, key)
+        return other
+
+    def _own(self, member: BaseCache, hit: Hit, key: Digest) -> MemberHit:
+        own = MemberHit._make(hit)
+        own.union, own.member, own.found, own.key = self, member, hit, key
+        return own
+
+    def open(self, hit: Hit) -> Any:
+        """Return the value of a hit, by the loader of the member that holds it."""
+        if isinstance(hit, MemberHit) and hit.union is self:
+            return hit.member.open(hit.found)
+        return self.members[0].open(hit)
+
+    def find(self, template: QueryCall) -> Iterator[LazyCall]:
+        """Return the calls that match a template, oldest first, each once."""
+        streams = [self._found(place, template) for place in range(len(self.members))]
+        for call in streams[0] if len(streams) == 1 else merge(*streams, key=_moment):
+            yield LazyCall(call.record, self)
+
+    def _found(self, place: int, template: QueryCall) -> Iterator[LazyCall]:
+        """Yield the calls of one member that match and count."""
+        member = self.members[place]
+        try:
+            for call in member.find(template):
+                if self._counts(place, call):
+                    yield call
+        except Exception as error:
+            if len(self.members) == 1:
+                raise
+            self._troubles.tell(member, "a query", error)
+
+    def _counts(self, place: int, call: LazyCall) -> bool:
+        """Whether a call of one member is the one that counts, of those that the others have under its key."""
+        is_result = call.outcome is Outcome.RESULT
+        others = self.members[:place] if is_result else self.members[:place] + self.members[place + 1 :]
+        for other in others:
+            try:
+                theirs = next(iter(other.find_key(call.key)), None)
+            except Exception as error:
+                self._troubles.tell(other, "reading", error)
+                continue
+            if theirs is None:
+                continue
+            if theirs.outcome is Outcome.RESULT or (not is_result and other in self.members[:place]):
+                return False
+        return True
+
+    def find_key(self, key: Digest) -> Iterable[LazyCall]:
+        """Return the call of a full key that counts, whatever its outcome, or nothing."""
+        first = None
+        for _, found in self._ask("reading", lambda member: next(iter(member.find_key(key)), None)):
+            if found is not None and found.outcome is Outcome.RESULT:
+                first = found
+                break
+            first = first or found
+        return [] if first is None else [LazyCall(first.record, self)]
+
+    def load(self, key: Digest | str) -> LazyCall:
+        """Return a stored call by key or prefix, of the first member that has its result."""
+        whole = Digest(key)
+        if len(whole) != chosen().length:
+            whole = self._expanded(whole, 0)
+        missing: KeyError | None = None
+        for _, found in self._ask("reading", partial(_loaded, whole)):
+            if isinstance(found, LazyCall):
+                return LazyCall(found.record, self)
+            missing = missing or found
+        raise missing or UnknownDigestError(f"{self} holds no call {whole}", digest=str(whole))
+
+    def recent(self, count: int) -> list[LazyCall]:
+        """Return the calls that started last, newest first, each once."""
+        found: list[LazyCall] = []
+        for member, calls in self._ask("reading", lambda member: member.recent(count)):
+            place = next(number for number, each in enumerate(self.members) if each is member)
+            found += [call for call in calls if self._counts(place, call)]
+        newest = sorted(found, key=_moment, reverse=True)
+        return [LazyCall(call.record, self) for call in islice(newest, count)]
+
+    # -- values ------------------------------------------------------------------------------------------------
+
+    def load_value(self, key: Digest | str, form: str | None = None) -> Any:
+        """Return a stored value by digest or prefix, of the first member that has and builds it."""
+        whole = Digest(key)
+        if len(whole) != chosen().length:
+            whole = self._expanded(whole, 1)
+        missing: Exception | None = None
+        for _, (value, error) in self._ask("reading", partial(_loaded_value, whole, form)):
+            if error is None:
+                return value
+            missing = _telling(missing, error)
+        raise missing or UnknownDigestError(f"{self} holds no value {whole}", digest=str(whole))
+
+    # -- prefixes ----------------------------------------------------------------------------------------------
+
+    def candidates(self, prefix: str) -> tuple[list[Digest], list[Digest]]:
+        """Return the record keys and value digests of all members that start with a prefix, two at most of each."""
+        calls: set[Digest] = set()
+        values: set[Digest] = set()
+        for _, (keys, digests) in self._ask("reading", lambda member: member.candidates(prefix)):
+            calls.update(keys)
+            values.update(digests)
+        return sorted(calls)[:2], sorted(values)[:2]
+
+    def _expanded(self, prefix: Digest, kind: int) -> Digest:
+        if len(prefix) < SHORTEST_PREFIX:
+            raise UnknownDigestError(
+                f"{str(prefix)!r} is too short: a prefix has at least {SHORTEST_PREFIX} characters", digest=str(prefix)
+            )
+        return _resolve_prefix(prefix, self.candidates(prefix)[kind])
+
+    def shrink(self, key: Digest | str, /, *keys: Digest | str) -> Any:
+        """Return the shortest prefixes, at least 4 characters, that each name one call of all members today."""
+        short = tuple(self._shrunk(each) for each in (key, *keys))
+        return short if keys else short[0]
+
+    def _shrunk(self, key: Digest | str) -> Digest:
+        whole = Digest(key)
+        if len(whole) != chosen().length:
+            whole = self._expanded(whole, 0)
+        elif not self.candidates(whole)[0]:
+            raise UnknownDigestError(f"{whole} is not here", digest=str(whole))
+        length = SHORTEST_PREFIX
+        while True:
+            others = [each for each in self.candidates(whole[:length])[0] if each != whole]
+            if not others:
+                return Digest(whole[:length])
+            length = max(_common(whole, each) for each in others) + 1
+
+    # -- the whole ---------------------------------------------------------------------------------------------
+
+    def pick(self, key: Digest) -> Parcel:
+        """Return a record by its full key with its values, of the first member that has both."""
+        missing: Exception | None = None
+        for _, found in self._ask("reading", partial(_picked, key)):
+            if isinstance(found, Parcel):
+                return found
+            missing = _telling(missing, found)
+        raise missing or UnknownDigestError(f"{self} holds no call {key}", digest=str(key))
+
+    def check(self, *, values: bool = False, repair: bool = False) -> Iterable[Finding]:
+        """Yield what is wrong with each member in turn; those that are read-only are not repaired."""
+        for member in self.members:
+            if not member.writable and repair:
+                continue
+            try:
+                yield from member.check(values=values, repair=repair)
+            except StoreError as error:
+                if len(self.members) == 1:
+                    raise
+                yield Finding(fault=Fault.UNREADABLE, what="store", place=str(member), message=str(error))
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return what this is, and what each member is."""
+        described = [dict(answer) for _, answer in self._ask("describing", lambda member: member.describe())]
+        return {"kind": type(self).__name__, "members": described}
+
+    @property
+    def algorithm(self) -> str:
+        """The hash of all keys."""
+        return self.members[0].algorithm
+
+    def close(self) -> None:
+        """Release every connection and file of every member."""
+        for member in self.members:
+            member.close()
+
+
+def _loaded(key: Digest, member: BaseCache) -> LazyCall | KeyError:
+    try:
+        return member.load(key)
+    except AmbiguousDigestError:
+        raise
+    except KeyError as missing:
+        return missing
+
+
+def _loaded_value(key: Digest, form: str | None, member: BaseCache) -> tuple[Any, Exception | None]:
+    try:
+        return member.load_value(key, form), None
+    except (KeyError, DamagedError, UntrustedError) as missing:
+        return None, missing
+
+
+def _picked(key: Digest, member: BaseCache) -> Parcel | Exception:
+    try:
+        return member.pick(key)
+    except (KeyError, DamagedError, UntrustedError) as missing:
+        return missing
+
+
+def _telling(one: Exception | None, other: Exception) -> Exception:
+    """Return the error that says more: a refusal or damage rather than absence, else the first."""
+    return other if one is None or (isinstance(one, KeyError) and not isinstance(other, KeyError)) else one
+
+
+def _moment(call: LazyCall) -> tuple[bool, float, Digest]:
+    return (call.at is not None, call.at.timestamp() if call.at is not None else 0.0, call.key)
