@@ -13,14 +13,14 @@ __all__ = ["Serialized", "Serializers", "register_serializer", "serialized"]
 Dumps = Callable[[Any], bytes]
 Loads = Callable[[bytes], Any]
 
-_OUR_OWN = ("pickle", "cloudpickle")  # the envelope does these, and says in its header which of them it did
+_OUR_OWN = ("pickle", "cloudpickle", "dill")  # the envelope stores for all three, and each reads the others
 
 
 class Serializers:
     """Pairs of functions by name. Thread-safe."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Dumps, Loads]] = {"dill": (_dill_dumps, _dill_loads)}
+        self._known: dict[str, tuple[Dumps, Loads]] = {}
         self._lock = threading.Lock()
 
     def add(self, name: str, dumps: Dumps, loads: Loads) -> None:
@@ -56,8 +56,6 @@ class Serializers:
         dumps, _ = self._known[self.check(name)]
         try:
             return bytes(dumps(value))
-        except ConfigError:
-            raise
         except Exception as error:
             raise SaveError(
                 f"the serializer {name!r} cannot store a {type(value).__qualname__}: {type(error).__name__}: {error}"
@@ -123,7 +121,7 @@ def register_serializer(name: str, dumps: Dumps, loads: Loads) -> None:
 def serialized(name: str, value: Any) -> Any:
     """Return what to pack into an envelope so that loading it gives a value that a serializer wrote.
 
-    For ``pickle`` and ``cloudpickle`` that is the value itself.
+    For ``pickle``, ``cloudpickle`` and ``dill`` that is the value itself.
 
     Raises:
         ConfigError: There is no such serializer.
@@ -134,23 +132,6 @@ def serialized(name: str, value: Any) -> Any:
 
 def _opened(name: str, data: bytes) -> Any:
     return SERIALIZERS.load(name, data)
-
-
-def _dill() -> Any:
-    try:
-        import dill
-    except ImportError:
-        raise ConfigError("the serializer 'dill' needs the package dill: install it, or use 'cloudpickle'") from None
-    return dill
-
-
-def _dill_dumps(value: Any) -> bytes:
-    data: bytes = _dill().dumps(value)
-    return data
-
-
-def _dill_loads(data: bytes) -> Any:
-    return _dill().loads(data)
 
 
 SERIALIZERS = Serializers()

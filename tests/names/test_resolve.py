@@ -22,7 +22,8 @@ NAMES = {
     "fleche.metadata": "MetaData Runtime Environment Git Tags CONFIGURABLE configurable",
     "fleche.call": """Call DigestedCall LazyCall LazyArguments PreparedCall QueryCall FunctionProfile Ignored Required
         bind""",
-    "fleche.caches": "BaseCache Cache",
+    "fleche.caches": """BaseCache Cache CacheWrapper CacheStack CachePool ReadOnlyMixin ReadOnlyCache FilteringMixin
+        FilteredCache RefreshingCache SizeLimitedMixin SizeLimitedCache Rejected""",
     "fleche.digest": """digest Digest Indigestible DIGEST_LENGTH add_hook Hook get_hooks load_entry_points
         digest_class""",
     "fleche.storage": """SaveError AmbiguousDigestError Intent OperationContext KeyManagement StorageBackend
@@ -39,8 +40,6 @@ NAMES = {
 }
 
 LATER = {
-    "fleche.caches": """CacheWrapper CacheStack CachePool ReadOnlyMixin ReadOnlyCache FilteringMixin FilteredCache
-        RefreshingCache SizeLimitedMixin SizeLimitedCache Rejected""",
     "fleche.config": """cache_from_config load_cache_config cache_to_config storage_from_config storage_to_config
         load_default_metadata""",
     "fleche.storage": """FileStorage PickleFileBackend ValuePickleFile CallPickleFile DestructuringMixin
