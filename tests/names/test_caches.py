@@ -80,7 +80,7 @@ def test_a_pool_reads_from_all():
         with pytest.warns(UserWarning, match="only read"):
             assert other_name(2) == 2
     assert RUNS == [0, 1]
-    assert not (one.contains(other_name.digest(2)) or other.contains(other_name.digest(2)))
+    assert not any(each.contains(other_name.digest(2)) for each in (one, other))
 
 
 def test_a_read_only_view_gives_hits_and_takes_nothing():
