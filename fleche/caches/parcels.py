@@ -126,8 +126,10 @@ class _Packed:
         self._parcel = parcel
         self._target = target
         self._origin = parcel.origin
-        # A storage without envelopes builds what it is given, so it gets only what was packed here.
-        self._same = self._origin.trusted == target.trusted and isinstance(target.values, EnvelopeStorage)
+        # A storage without envelopes builds what it is given, so it gets only what was packed here; and what a store
+        # signs, whoever has the key builds.
+        raises = (target.trusted or getattr(target, "signs", False)) and not self._origin.trusted
+        self._same = not raises and isinstance(target.values, EnvelopeStorage)
 
     def record(self) -> DigestedCall:
         """Pack everything, and return the record, which names the forms that it now has."""

@@ -546,8 +546,8 @@ class RecordStore(Protocol):
     def trusted(self) -> bool:
         """Whether what is stored may be built in full, since only its owner can have written it.
 
-        Bytes of a store that is not are never given on to one that is: they are built by its safe loader, and packed
-        again.
+        Bytes of a store that is not are never given on to one that is, or to one that ``signs`` what it files: they
+        are built by its safe loader, and packed again.
         """
 
     def pack(self, value: Any) -> Envelope:

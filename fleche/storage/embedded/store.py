@@ -104,6 +104,11 @@ class EmbeddedStore(OperationContext):
         """Whether only its owner can have written what is stored; see `RecordStore.trusted`."""
         return self._builder.trusted
 
+    @property
+    def signs(self) -> bool:
+        """Whether what is filed here is signed, so that whoever has the key will build it in full."""
+        return bool(self.packing.keys)
+
     def pack(self, value: Any) -> Envelope:
         """Return a value's bytes as this store keeps them; see `RecordStore.pack`."""
         return self.packing.pack(value)
