@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ValueMixin,
         ValueStorage,
     )
+    from fleche.storage.file import FileStorage, PickleFileBackend
     from fleche.storage.locks import PerKeyLockMixin, SerializingMixin
     from fleche.storage.memory import CallMemory, MemoryBackend, ValueMemory
     from fleche.storage.registry import get_storage_constructor, is_registered_storage, register_storage
@@ -36,11 +37,13 @@ __all__ = [
     "CallMixin",
     "CallStorage",
     "CallVoid",
+    "FileStorage",
     "Intent",
     "KeyManagement",
     "MemoryBackend",
     "OperationContext",
     "PerKeyLockMixin",
+    "PickleFileBackend",
     "SaveError",
     "SerializingMixin",
     "Sql",

@@ -29,7 +29,8 @@ NAMES = {
     "fleche.storage": """SaveError AmbiguousDigestError Intent OperationContext KeyManagement StorageBackend
         ValueStorage ValueMixin CallStorage CallMixin MemoryBackend VoidBackend ValueMemory CallMemory ValueVoid
         CallVoid SerializingMixin PerKeyLockMixin register_storage get_storage_constructor is_registered_storage
-        register_serializer ValueBagOfHoldingH5File CallBagOfHoldingH5File BagOfHoldingH5FileBackend""",
+        register_serializer FileStorage PickleFileBackend ValueBagOfHoldingH5File CallBagOfHoldingH5File
+        BagOfHoldingH5FileBackend""",
     "fleche.storage.base": """SaveError AmbiguousDigestError Intent OperationContext KeyManagement StorageBackend
         ValueStorage ValueMixin CallStorage CallMixin""",
     "fleche.storage.memory": "MemoryBackend ValueMemory CallMemory",
@@ -37,17 +38,18 @@ NAMES = {
     "fleche.storage.thread_safe": "SerializingMixin PerKeyLockMixin",
     "fleche.storage.bagofholding_file": """ValueBagOfHoldingH5File CallBagOfHoldingH5File
         BagOfHoldingH5FileBackend""",
+    "fleche.storage.file": "FileStorage",
+    "fleche.storage.pickle_file": "PickleFileBackend",
 }
 
 LATER = {
     "fleche.config": """cache_from_config load_cache_config cache_to_config storage_from_config storage_to_config
         load_default_metadata""",
-    "fleche.storage": """FileStorage PickleFileBackend ValuePickleFile CallPickleFile DestructuringMixin
+    "fleche.storage": """ValuePickleFile CallPickleFile DestructuringMixin
         register_destructurer Digested DigestedIterable DigestedDict DigestedDataclass DigestedAttrs""",
     "fleche.storage.destructuring": """DestructuringMixin register_destructurer Digested DigestedIterable DigestedDict
         DigestedDataclass DigestedAttrs""",
-    "fleche.storage.pickle_file": "PickleFileBackend ValuePickleFile CallPickleFile",
-    "fleche.storage.file": "FileStorage",
+    "fleche.storage.pickle_file": "ValuePickleFile CallPickleFile",
 }
 """Names whose home is not built yet: they are looked for, and skipped where they are not there."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,9 +23,11 @@ from fleche.storage import (
     CallMixin,
     CallStorage,
     CallVoid,
+    FileStorage,
     Intent,
     MemoryBackend,
     OperationContext,
+    PickleFileBackend,
     SerializingMixin,
     StorageBackend,
     ValueBagOfHoldingH5File,
@@ -40,6 +43,7 @@ from fleche.storage import (
     serializers,
 )
 from fleche.storage.envelope import Envelope
+from fleche.storage.file import FileValues
 from fleche.storage.loader import TRUSTED
 from fleche.storage.safe_loader import SAFE
 from fleche.storage.thread_safe import PerKeyLockMixin
@@ -335,6 +339,35 @@ def test_hdf5_is_not_built(kind):
     """It imports, and refuses to be made, with the way out."""
     with pytest.raises(StoreError, match=rf"{kind.__name__}.*PickleFile"):
         kind("folder", lock_timeout=1.0)
+
+
+def test_a_storage_of_ones_own_in_a_directory(tmp_path):
+    """The mixins and `PickleFileBackend`; every instance on the directory sees the same."""
+
+    class Values(ValueMixin, PickleFileBackend):
+        pass
+
+    class Calls(CallMixin, PickleFileBackend):
+        pass
+
+    @cached
+    def f(x):
+        return [x]
+
+    for _ in range(2):
+        with cache(Cache(Values(tmp_path / "values"), Calls(tmp_path / "calls"))):
+            assert f(1) == [1]
+    assert (f.info().hits, f.info().misses) == (1, 1)
+    backend = pickle.loads(pickle.dumps(PickleFileBackend(tmp_path / "values")))
+    key = digest([1])
+    assert backend.put("other", key) == key
+    assert backend.get(key) == "other"
+    backend.evict(key)
+    assert list(backend.list()) == []
+    assert not backend.contains(key)
+    with pytest.raises(KeyError):
+        backend.get(key)
+    assert issubclass(FileValues, FileStorage)
 
 
 def test_files_in_a_directory(tmp_path):
