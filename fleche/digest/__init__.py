@@ -5,18 +5,11 @@ from typing import TYPE_CHECKING, Any
 from fleche.lazy import face
 
 if TYPE_CHECKING:
-    from fleche.digest.hooks import Hook
+    from fleche.digest.hook import Hook
+    from fleche.digest.hooks import add_hook, get_hooks, load_entry_points
     from fleche.digest.ordering import ordered
     from fleche.digest.text import Digest
-    from fleche.digest.walk import (
-        D,
-        add_hook,
-        digest,
-        digest_class,
-        get_hooks,
-        load_entry_points,
-        register_digest,
-    )
+    from fleche.digest.walk import D, digest, digest_class, register_digest
     from fleche.errors import Indigestible
 
     DIGEST_LENGTH: int
@@ -40,12 +33,11 @@ _defined = face(
     __name__,
     {
         "Digest": "text",
-        "Hook": "hooks",
+        "Hook": "hook",
         "Indigestible": "refusals",
         "ordered": "ordering",
-        **dict.fromkeys(
-            ("D", "add_hook", "digest", "digest_class", "get_hooks", "load_entry_points", "register_digest"), "walk"
-        ),
+        **dict.fromkeys(("D", "digest", "digest_class", "register_digest"), "walk"),
+        **dict.fromkeys(("add_hook", "get_hooks", "load_entry_points"), "hooks"),
     },
 )
 

@@ -1,31 +1,39 @@
-"""`Hook`: a type and what identifies its values, as one thing that can be handed around."""
+"""Digest functions as hooks: adding one, and looking at those that there are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-__all__ = ["Hook"]
+from fleche.digest import walk
+from fleche.digest.hook import Hook
+
+__all__ = ["add_hook", "get_hooks", "load_entry_points"]
 
 
-class Hook(NamedTuple):
-    """What identifies the values of a type.
+def add_hook(hook: Hook | tuple[type, Callable[[Any], Any]]) -> None:
+    """Say what identifies values of a type, as `register_digest` does; the earlier way to say it.
 
-    Attributes:
-        type: The type; its subclasses are not meant.
-        digest: Takes a value and returns another one that stands for it, usually a `Digest`.
+    >>> from fleche.digest import digest
+    >>> class Reading:
+    ...     def __init__(self, celsius):
+    ...         self.celsius = celsius
+    >>> add_hook(Hook(Reading, lambda reading: digest(reading.celsius)))
+    >>> digest(Reading(20)) == digest(Reading(20)) != digest(Reading(21))
+    True
+
+    Raises:
+        TypeError: It is no pair of a type and a function.
+        ValueError: The type is one whose bytes are part of the format.
     """
+    walk.register_digest(*Hook.of(hook))
 
-    type: type
-    digest: Callable[[Any], Any]
 
-    @classmethod
-    def of(cls, pair: tuple[Any, ...]) -> Hook:
-        """Return a pair as a hook.
+def get_hooks() -> tuple[Hook, ...]:
+    """Return what is registered for types: in this process, and by the hooks of installed packages, which it loads."""
+    return walk.DEFAULT.hooks()
 
-        Raises:
-            TypeError: It is no pair of a type and a function.
-        """
-        if len(pair) != 2 or not isinstance(pair[0], type) or not callable(pair[1]):
-            raise TypeError(f"a hook is a pair of a type and a function of its values, not {pair!r}")
-        return cls(*pair)
+
+def load_entry_points() -> None:
+    """Load the hooks of installed packages now; without it they are loaded when the first unknown type is met."""
+    walk.DEFAULT.hooks()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
-from fleche.digest.hooks import Hook
+from fleche.digest.hook import Hook
 
 __all__ = ["Plugins"]
 

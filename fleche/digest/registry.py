@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from fleche.digest import _format as f
 from fleche.digest import arrays, arrow, containers, frames, polar, science, stdlib, tensors
 from fleche.digest.algorithm import chosen
-from fleche.digest.hooks import Hook
+from fleche.digest.hook import Hook
 from fleche.digest.identity import Identity
 from fleche.digest.names import canonical_name
 from fleche.digest.plan import Plan

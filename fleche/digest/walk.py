@@ -8,7 +8,6 @@ from typing import Any
 
 from fleche.digest import _format as f
 from fleche.digest.algorithm import Algorithm, chosen
-from fleche.digest.hooks import Hook
 from fleche.digest.plan import Plan
 from fleche.digest.refusals import Refusal, indigestible
 from fleche.digest.registry import Registry, Standing
@@ -21,12 +20,9 @@ __all__ = [
     "DEFAULT",
     "D",
     "Walk",
-    "add_hook",
     "digest",
     "digest_class",
     "examine",
-    "get_hooks",
-    "load_entry_points",
     "register_digest",
     "stored_digest",
 ]
@@ -120,33 +116,6 @@ def register_digest(kind: type | str, function: Callable[[Any], Any], *, subclas
         TypeError: ``function`` cannot be called.
     """
     DEFAULT.register(kind, function, subclasses=subclasses)
-
-
-def add_hook(hook: Hook | tuple[type, Callable[[Any], Any]]) -> None:
-    """Say what identifies values of a type, as `register_digest` does; the earlier way to say it.
-
-    >>> class Reading:
-    ...     def __init__(self, celsius):
-    ...         self.celsius = celsius
-    >>> add_hook(Hook(Reading, lambda reading: digest(reading.celsius)))
-    >>> digest(Reading(20)) == digest(Reading(20)) != digest(Reading(21))
-    True
-
-    Raises:
-        TypeError: It is no pair of a type and a function.
-        ValueError: The type is one whose bytes are part of the format.
-    """
-    register_digest(*Hook.of(hook))
-
-
-def get_hooks() -> tuple[Hook, ...]:
-    """Return what is registered for types: in this process, and by the hooks of installed packages, which it loads."""
-    return DEFAULT.hooks()
-
-
-def load_entry_points() -> None:
-    """Load the hooks of installed packages now; without it they are loaded when the first unknown type is met."""
-    DEFAULT.hooks()
 
 
 def digest_class(cls: type) -> Digest:

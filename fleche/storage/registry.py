@@ -102,10 +102,10 @@ def register_storage(name: str, constructor: Any = None, /, *, role: Role | None
         TypeError: It makes no storage, or it cannot be told of what.
 
     >>> from fleche.storage.memory import ValueMemory
-    >>> @register_storage("scratch")
-    ... class Scratch(ValueMemory):
+    >>> @register_storage("attic")
+    ... class Attic(ValueMemory):
     ...     pass
-    >>> get_storage_constructor("scratch", "values") is Scratch
+    >>> get_storage_constructor("attic", "values") is Attic
     True
     """
     if constructor is None:

@@ -113,7 +113,7 @@ def register_serializer(name: str, dumps: Dumps, loads: Loads) -> None:
         TypeError: One of them cannot be called.
 
     >>> import json
-    >>> register_serializer("json", lambda value: json.dumps(value).encode(), json.loads)
+    >>> register_serializer("json-text", lambda value: json.dumps(value).encode(), json.loads)
     """
     SERIALIZERS.add(name, dumps, loads)
 
