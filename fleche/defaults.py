@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fleche.digest.algorithm import set_configured
+from fleche.digest.drawing import DRAWING
 from fleche.digest.text import Digest
 from fleche.memo.active import active_cache, defaults
 
 if TYPE_CHECKING:
     from fleche.caches import BaseCache
     from fleche.call import MetaData
+    from fleche.digest.code import CodeTree
 
 __all__ = ["connect"]
 
@@ -21,6 +23,7 @@ def connect() -> None:
     defaults.gather = _metadata
     set_configured(_algorithm)
     Digest.set_default_cache(active_cache)
+    DRAWING.tree = _draw_tree
 
 
 def _open(name: str | None) -> BaseCache:
@@ -39,3 +42,9 @@ def _algorithm() -> str | None:
     from fleche.config import opener
 
     return opener.algorithm()
+
+
+def _draw_tree(tree: CodeTree) -> str:
+    from fleche import display
+
+    return display.drawn(lambda: display.tree_html(tree), str(tree))

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from fleche.caches.readonly import ReadOnlyCache
     from fleche.caches.reports import CheckReport, TransferReport
     from fleche.caches.stack import CacheStack
+    from fleche.display import Summary
     from fleche.errors import UntrustedError
     from fleche.query import QueryIterator
     from fleche.storage.base import CodeRecord, Hit
     from fleche.storage.checking import Finding
     from fleche.storage.leases import Lease, Leases
+    from fleche.storage.overview import FunctionTotal
 
 __all__ = ["EVERYTHING", "MIB", "BaseCache", "Filing"]
 
@@ -35,6 +37,7 @@ EVERYTHING = QueryCall(outcomes=frozenset(Outcome))
 """Asks for every record, of every outcome."""
 
 _COMPLETIONS = 200  # the most recent calls that key completion offers
+_LISTED = 200  # calls that are looked at where nothing counts them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -424,19 +427,53 @@ class BaseCache(OperationContext):
 
     # -- pictures ----------------------------------------------------------------------------------------------
 
+    def sketch(self) -> Mapping[str, Any]:
+        """Return what `describe` does, as far as that is told at once however much the cache holds."""
+        return self.describe()
+
+    def totals(self, limit: int) -> Sequence[FunctionTotal]:
+        """Return what is remembered of each function, among at most so many of the latest calls. Here: of 200."""
+        from fleche.storage.overview import totals_of
+
+        return totals_of(call.record for call in self.recent(min(limit, _LISTED)))
+
+    def glance(
+        self,
+        template: QueryCall,  # noqa: ARG002 - for caches that can
+        first: int,  # noqa: ARG002
+        limit: int,  # noqa: ARG002
+    ) -> tuple[list[LazyCall], int, bool] | None:
+        """Return the first calls that match a template, how many there are up to a limit, and whether that is all.
+
+        Returns:
+            None where they must be looked at one by one.
+        """
+        return None
+
+    def glimpse(self, key: Digest, form: str | None, limit: int) -> Summary | None:  # noqa: ARG002 - for caches that can
+        """Return a stored value at a glance, reading at most so many bytes, or None where it is gone."""
+        from fleche.display import Summary
+
+        return Summary()
+
     def draw(self, call: LazyCall) -> str:
         """Return a record as HTML."""
-        from fleche import display
+        from fleche.caches.pictures import call_picture
 
-        return display.call_html(call.record, key=call.key)
+        return call_picture(self, call)
 
-    def draw_calls(self, calls: Iterable[LazyCall]) -> str:
-        """Return several calls as an HTML table."""
-        from fleche import display
+    def draw_calls(self, calls: Sequence[LazyCall], shown: str = "") -> str:
+        """Return several calls as an HTML table.
 
-        return display.calls_html([(call.key, call.record) for call in calls])
+        Args:
+            calls: All that are to be drawn.
+            shown: Which part these are, in words.
+        """
+        from fleche.caches.pictures import calls_picture
+
+        return calls_picture(self, calls, shown)
 
     def _repr_html_(self) -> str:
-        from fleche import display
+        from fleche.caches.pictures import cache_picture
 
-        return display.cache_html(self.describe(), [(call.key, call.record) for call in self.recent(10)])
+        return cache_picture(self)

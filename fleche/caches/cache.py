@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fleche.caches.base import BaseCache, Filing
 from fleche.caches.pair import PairStore
@@ -39,6 +39,10 @@ from fleche.storage.base import (
 from fleche.storage.checking import Finding
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Leases
+from fleche.storage.overview import FunctionTotal, Surveyed
+
+if TYPE_CHECKING:
+    from fleche.display import Summary
 
 __all__ = ["Cache"]
 
@@ -212,6 +216,30 @@ class Cache(BaseCache):
         """Return what this cache is, where it is and what it holds."""
         describe = getattr(self._store, "describe", None)
         return describe() if describe is not None else {"kind": str(self)}
+
+    def sketch(self) -> Mapping[str, Any]:
+        """Return what `describe` does, as far as that is told at once however much the cache holds."""
+        sketch = getattr(self._store, "sketch", None)
+        return self.describe() if sketch is None else sketch()
+
+    def totals(self, limit: int) -> Sequence[FunctionTotal]:
+        """Return what is remembered of each function, among at most so many of the latest calls."""
+        return self.calls.totals(limit) if isinstance(self.calls, Surveyed) else super().totals(limit)
+
+    def glance(self, template: QueryCall, first: int, limit: int) -> tuple[list[LazyCall], int, bool] | None:
+        """Return the first calls that match a template, how many there are up to a limit, and whether that is all."""
+        if type(self).find is not Cache.find or not isinstance(self.calls, Surveyed):
+            return None  # what finds in its own way counts in its own way
+        found = self.calls.glance(template, first, limit)
+        if found is None:
+            return None
+        return [LazyCall(record, self) for record in found.records], found.total, found.whole
+
+    def glimpse(self, key: Digest, form: str | None, limit: int) -> Summary | None:
+        """Return a stored value at a glance, reading at most so many bytes, or None where it is gone."""
+        from fleche.caches.pictures import glimpse
+
+        return glimpse(self.values, key, form, limit)
 
     def close(self) -> None:
         """Release every connection and file."""

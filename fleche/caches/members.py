@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from heapq import merge
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fleche.caches.base import BaseCache
 from fleche.caches.parcels import Parcel
@@ -25,6 +25,10 @@ from fleche.errors import (
 )
 from fleche.storage.base import SHORTEST_PREFIX, Hit, _common, _resolve_prefix
 from fleche.storage.checking import Fault, Finding
+from fleche.storage.overview import FunctionTotal
+
+if TYPE_CHECKING:
+    from fleche.display import Summary
 
 __all__ = ["MemberHit", "Members", "is_good"]
 
@@ -276,6 +280,22 @@ class Members(BaseCache):
         """Return what this is, and what each member is."""
         described = [dict(answer) for _, answer in self._ask("describing", lambda member: member.describe())]
         return {"kind": type(self).__name__, "members": described}
+
+    def sketch(self) -> Mapping[str, Any]:
+        """Return what `describe` does, as far as that is told at once."""
+        described = [dict(answer) for _, answer in self._ask("describing", lambda member: member.sketch())]
+        return described[0] if len(self.members) == 1 else {"kind": type(self).__name__, "members": described}
+
+    def totals(self, limit: int) -> Sequence[FunctionTotal]:
+        """Return what is remembered of each function; see `BaseCache.totals`."""
+        return self.members[0].totals(limit) if len(self.members) == 1 else super().totals(limit)
+
+    def glimpse(self, key: Digest, form: str | None, limit: int) -> Summary | None:
+        """Return a stored value at a glance, of the first member that has it; see `BaseCache.glimpse`."""
+        for _, found in self._ask("reading", lambda member: member.glimpse(key, form, limit)):
+            if found is not None:
+                return found
+        return None
 
     @property
     def algorithm(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fleche.caches.base import BaseCache, Filing
@@ -14,8 +14,10 @@ from fleche.errors import UntrustedError
 from fleche.storage.base import Hit, Intent
 
 if TYPE_CHECKING:
+    from fleche.display import Summary
     from fleche.storage.checking import Finding
     from fleche.storage.leases import Leases
+    from fleche.storage.overview import FunctionTotal
 
 __all__ = ["CacheWrapper"]
 
@@ -98,6 +100,27 @@ class CacheWrapper(BaseCache):
     def describe(self) -> Mapping[str, Any]:
         """Return what this view is, and the cache behind it."""
         return {"view": type(self).__name__, **self.cache.describe()}
+
+    def sketch(self) -> Mapping[str, Any]:
+        """Return what `describe` does, as far as that is told at once."""
+        return {"view": type(self).__name__, **self.cache.sketch()}
+
+    def totals(self, limit: int) -> Sequence[FunctionTotal]:
+        """Return what is remembered of each function; see `BaseCache.totals`."""
+        return self.cache.totals(limit) if self._finds_all else super().totals(limit)
+
+    def glance(self, template: QueryCall, first: int, limit: int) -> tuple[list[LazyCall], int, bool] | None:
+        """Return the first calls that match a template and count them; see `BaseCache.glance`."""
+        return self.cache.glance(template, first, limit) if self._finds_all else None
+
+    def glimpse(self, key: Digest, form: str | None, limit: int) -> Summary | None:
+        """Return a stored value at a glance; see `BaseCache.glimpse`."""
+        return self.cache.glimpse(key, form, limit)
+
+    @property
+    def _finds_all(self) -> bool:
+        """Whether this view finds what the cache behind it does."""
+        return type(self).find is CacheWrapper.find
 
     def pick(self, key: Digest) -> Parcel:
         """Return a record by its full key with its values; see `BaseCache.pick`."""

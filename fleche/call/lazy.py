@@ -12,6 +12,8 @@ from fleche.errors import ValueNotStored
 
 __all__ = ["BRINGS", "CallSource", "Handle", "LazyArguments", "LazyCall"]
 
+_LINE = 160  # characters of the arguments in a call's repr
+
 BRINGS = "brings"
 """The namespace under which a record names the types in its result that may bring code of a project."""
 
@@ -194,7 +196,7 @@ class LazyCall:
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={text}" for name, text in labels(self.record).items())
         ending = "" if self.outcome is Outcome.RESULT else f" [{self.outcome}]"
-        return f"<call {self.key[:8]} {self.name}({arguments}){ending}>"
+        return f"<call {self.key[:8]} {self.name}({_short(arguments, _LINE)}){ending}>"
 
     def _repr_html_(self) -> str:
         return self._source.draw(self)

@@ -1,6 +1,29 @@
 """Records as text, table rows and HTML: pure functions of plain data."""
 
-from fleche.display.html import cache_html, call_html, calls_html
+from fleche.display.cache import FunctionRow, cache_html
+from fleche.display.call import Row, call_html, calls_html
+from fleche.display.code import tree_html
+from fleche.display.function import FunctionCard, function_html
+from fleche.display.page import drawn
+from fleche.display.summary import Summary, summarize
 from fleche.display.text import ago, arguments, duration, short, size, value_preview
 
-__all__ = ["ago", "arguments", "cache_html", "call_html", "calls_html", "duration", "short", "size", "value_preview"]
+__all__ = [
+    "FunctionCard",
+    "FunctionRow",
+    "Row",
+    "Summary",
+    "ago",
+    "arguments",
+    "cache_html",
+    "call_html",
+    "calls_html",
+    "drawn",
+    "duration",
+    "function_html",
+    "short",
+    "size",
+    "summarize",
+    "tree_html",
+    "value_preview",
+]

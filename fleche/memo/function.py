@@ -72,6 +72,10 @@ class Code:
     def __repr__(self) -> str:
         return "code is not in the key" if self._watch is None else str(self._watch.tree())
 
+    def _repr_html_(self) -> str | None:
+        tree = self.tree()
+        return None if tree is None else tree._repr_html_()
+
 
 class CachedFunction(Generic[P, R]):
     """A function that remembers its calls. Made by `cached`; used like the function itself.
@@ -291,6 +295,12 @@ class CachedFunction(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<cached {self._engine.label}>"
 
+    def _repr_html_(self) -> str:
+        from fleche.display import drawn
+        from fleche.memo.picture import function_picture
+
+        return drawn(lambda: function_picture(self, self._memo, self.calls), repr(self))
+
     def __copy__(self) -> Self:
         return self
 
@@ -309,7 +319,9 @@ class BoundCachedFunction(CachedFunction[P, R]):
     __func__: CachedFunction[Any, R]
 
     def __repr__(self) -> str:
-        return f"<cached method {self._engine.label} of {self.__self__!r}>"
+        from fleche.display import value_preview
+
+        return f"<cached method {self._engine.label} of {value_preview(self.__self__, 80)}>"
 
     def __eq__(self, other: object) -> bool:
         return (

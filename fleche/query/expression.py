@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from operator import or_
 from typing import Any
 
 from fleche.call.conditions import Comparison, Condition, Operator, Path
+from fleche.call.metadata import Environment, Git, Runtime
 
 __all__ = ["Field", "Names", "Namespaces", "Question", "q"]
+
+_ENTRIES: Mapping[str, Iterable[str]] = {
+    **{kind.name: tuple(kind.keys) for kind in (Runtime, Environment, Git)},
+    "error": ("type", "message"),
+    "tags": (),
+}
+"""What completion offers below ``q.meta``; there may be more."""
 
 
 class Field:
@@ -103,6 +111,9 @@ class Names:
     def __getitem__(self, name: str) -> Field:
         return Field((*self._path, name))
 
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *_ENTRIES.get(self._path[-1], ())] if self._path[0] == "meta" else super().__dir__()
+
 
 class Namespaces:
     """Metadata by namespace and entry: ``q.meta.runtime.walltime``, ``q.meta["tags"]["run"]``."""
@@ -116,6 +127,9 @@ class Namespaces:
 
     def __getitem__(self, name: str) -> Names:
         return Names(("meta", name))
+
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *_ENTRIES]
 
 
 class Question:

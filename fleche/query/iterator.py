@@ -37,6 +37,8 @@ class HasPath(Protocol):
 By = Callable[[LazyCall], Any] | HasPath | str
 """What calls are sorted, grouped or told apart by."""
 
+_MANY = 1 << 62  # more calls than there are
+
 Step = Callable[[Iterable[LazyCall]], Iterable[LazyCall]]
 
 
@@ -52,7 +54,10 @@ class Findable(Protocol):
     def evict(self, key: Digest | str) -> None:
         """Remove a record."""
 
-    def draw_calls(self, calls: Iterable[LazyCall]) -> str:
+    def glance(self, template: QueryCall, first: int, limit: int) -> tuple[list[LazyCall], int, bool] | None:
+        """Return the first calls that match, how many there are up to a limit, and whether that is all; or None."""
+
+    def draw_calls(self, calls: Sequence[LazyCall], shown: str = "") -> str:
         """Return several calls as an HTML table."""
 
     def transfer_keys(
@@ -258,7 +263,17 @@ class QueryIterator(Iterable[LazyCall]):
 
     def count(self) -> int:
         """Return how many calls there are."""
-        return sum(1 for _ in self)
+        counted = self._glance(0, _MANY)
+        return counted[1] if counted is not None and counted[2] else sum(1 for _ in self)
+
+    def total(self, limit: int) -> tuple[int, bool] | None:
+        """Return how many calls there are, up to a limit, and whether that is all, without looking at each.
+
+        Returns:
+            None where each must be looked at.
+        """
+        counted = self._glance(0, limit)
+        return None if counted is None else counted[1:]
 
     def latest(self) -> LazyCall | None:
         """Return the call that started last, or None."""
@@ -333,16 +348,21 @@ class QueryIterator(Iterable[LazyCall]):
         return self.any()
 
     def __repr__(self) -> str:
-        shown = [repr(call) for call in self.take(11)]
-        more = ["…"] if len(shown) > 10 else []
-        return (
-            "\n".join(["[", *(f"  {line}," for line in shown[:10]), *(f"  {line}" for line in more), "]"])
-            if shown
-            else "[]"
-        )
+        try:
+            shown = [repr(call) for call in self.take(11)]
+        except Exception as error:
+            return f"<calls that cannot be shown: {type(error).__qualname__}: {error}>"
+        more = ["  …"] if len(shown) > 10 else []
+        return "\n".join(["[", *(f"  {line}," for line in shown[:10]), *more, "]"]) if shown else "[]"
 
     def _repr_html_(self) -> str:
-        return self._cache.draw_calls(self)
+        from fleche.display import drawn
+        from fleche.query.view import shown
+
+        return drawn(lambda: self._cache.draw_calls(*shown(self, self._glance)), "calls")
+
+    def _glance(self, first: int, limit: int) -> tuple[list[LazyCall], int, bool] | None:
+        return None if self._steps else self._cache.glance(self._template, first, limit)
 
 
 def _asked(condition: Condition | str) -> Condition:

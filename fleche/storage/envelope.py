@@ -119,6 +119,29 @@ class Envelope:
             source.verify()
         return cls(header, stream, source, place)
 
+    @classmethod
+    def peek(cls, path: Path | str, *, mapped: bool, limit: int) -> Envelope | None:
+        """Read an envelope from a file to look at it, if little must be read; its buffers are not verified.
+
+        Args:
+            path: The file.
+            mapped: Whether big buffers are mapped: those are not read, and do not count.
+            limit: Bytes that may be read, and that compressed parts may come to.
+
+        Returns:
+            None where more would be read.
+
+        Raises:
+            OSError: It cannot be read.
+            DamagedError: Its header or stream is not what was written.
+        """
+        header = FileSource.head(Path(path))
+        is_packed = header.raw_sizes != header.stored_sizes
+        counted = header.raw_sizes if is_packed or not mapped else header.raw_sizes[:1]
+        if sum(counted) > limit:
+            return None
+        return cls.open(path, mapped=mapped, verify_buffers=False)
+
     def signed(self, keys: Keyring, address: Digest) -> Envelope:
         """Return the same envelope signed for a digest by the first of the keys; the buffers are not copied.
 
@@ -193,6 +216,11 @@ class Envelope:
     def size(self) -> int:
         """The whole, in bytes."""
         return self._header.size
+
+    @property
+    def stream(self) -> bytes:
+        """The pickle stream, verified."""
+        return self._stream
 
     @property
     def serializer(self) -> Serializer:

@@ -6,11 +6,11 @@ Values are kept as envelopes, so that what is loaded is the caller's own, exactl
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from fleche.call.records import DigestedCall
+from fleche.call.records import DigestedCall, QueryCall
 from fleche.clock import to_micros
 from fleche.digest import Digest, digest
 from fleche.errors import DamagedError, UnknownDigestError, UnreadableError
@@ -30,6 +30,7 @@ from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease, Leases
 from fleche.storage.leases_process import ProcessLeases
 from fleche.storage.loader import TRUSTED, Loader
+from fleche.storage.overview import FunctionTotal, Glance, totals_of
 from fleche.storage.packing import PLAIN, Packing
 
 __all__ = ["CallMemory", "MemoryBackend", "MemoryStore", "ValueMemory"]
@@ -132,6 +133,11 @@ class ValueMemory(ValueMixin, MemoryBackend):
                     return envelope
             raise UnknownDigestError(f"{key} is not in this memory in the form {form}", digest=str(key))
 
+    def peek(self, key: Digest, form: str | None, limit: int) -> tuple[int, Envelope | None]:
+        """Return the size of a value, and its envelope where it is small; see `Peekable.peek`."""
+        envelope = self.get_envelope(key, form)
+        return envelope.size, envelope if envelope.size <= limit else None
+
 
 class CallMemory(CallMixin, MemoryBackend):
     """Records in memory.
@@ -159,6 +165,19 @@ class CallMemory(CallMixin, MemoryBackend):
         """File a record under its lookup key; see `CallStorage.save`."""
         with self._lock:
             return super().save(call)
+
+    def totals(self, limit: int) -> Sequence[FunctionTotal]:
+        """Return what is held of each function; see `Surveyed.totals`."""
+        with self._lock:
+            records = [*self.storage.values()][-limit:] if limit else []
+        return totals_of(records)
+
+    def glance(self, template: QueryCall, first: int, limit: int) -> Glance | None:
+        """Return the first records that a template matches and count them; see `Surveyed.glance`."""
+        if template.where is not None:
+            return None
+        records = [*self.query(template)]
+        return Glance(records=records[:first], total=min(len(records), limit), whole=len(records) <= limit)
 
     def transform(self, func: Callable[[DigestedCall], DigestedCall] | None = None) -> None:
         """Replace every record, all in one step; see `CallStorage.transform`."""

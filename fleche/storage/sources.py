@@ -88,18 +88,23 @@ class FileSource:
         place = str(path)
         with path.open("rb", buffering=0) as file:
             identity = _identity(file)
-            start = file.read(_HEAD)
-            header_size = int.from_bytes(start[12:16], "little")
-            if _HEAD < header_size <= identity[2]:
-                start += _read(file, header_size - len(start))
-            header = Header.parse(start, place)
-            if header.size != identity[2]:
-                raise damaged(place, f"it has {identity[2]} bytes, its header says {header.size}")
+            header, start = _header(file, identity[2], place)
             missing = header.spans()[0][1] - len(start)
             if missing > 0:
                 start += _read(file, missing)
             first = _content(file, header, mapped) if header.parts > 1 else None
         return cls(path, mapped, header, start, identity, first), header
+
+    @staticmethod
+    def head(path: Path) -> Header:
+        """Return the header of a file, verified.
+
+        Raises:
+            OSError: It cannot be read.
+            DamagedError: It is not what was written, or the file has another size.
+        """
+        with path.open("rb", buffering=0) as file:
+            return _header(file, _identity(file)[2], str(path))[0]
 
     def stream(self) -> bytes:
         """Return the stream, verified."""
@@ -146,6 +151,18 @@ class FileSource:
                 return _content(file, self._header, self._mapped)
         except FileNotFoundError as error:
             raise damaged(str(self._path), "it was removed after it was opened") from error
+
+
+def _header(file: BinaryIO, size: int, place: str) -> tuple[Header, bytes]:
+    """Return the header of a file, and what was read of the file for it."""
+    start = file.read(_HEAD)
+    header_size = int.from_bytes(start[12:16], "little")
+    if _HEAD < header_size <= size:
+        start += _read(file, header_size - len(start))
+    header = Header.parse(start, place)
+    if header.size != size:
+        raise damaged(place, f"it has {size} bytes, its header says {header.size}")
+    return header, start
 
 
 def _content(file: BinaryIO, header: Header, mapped: bool) -> memoryview:

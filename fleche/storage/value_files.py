@@ -100,6 +100,17 @@ class ValueFiles:
             self._verified.add(seen)
         return envelope
 
+    def peek(self, digest: Digest, form: str, limit: int) -> Envelope | None:
+        """Return a value's bytes, mapped and unverified, where the stream and what is compressed are within a limit.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            OSError: It cannot be read.
+            DamagedError: Its header or stream is not what was written.
+        """
+        path = self.path_of(digest, form)
+        return Envelope.peek(path, mapped=self._mapped, limit=limit)
+
     def check(self, digest: Digest, form: str) -> None:
         """Verify a value's file wholly.
 

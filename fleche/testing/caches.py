@@ -188,7 +188,8 @@ class CacheTests:
         """A cache has a text and a picture, and says what it is."""
         below.save(call())
         assert repr(cache)
-        assert "<table" in cache._repr_html_()
+        assert 'class="fleche"' in cache._repr_html_()
+        assert "no picture" not in cache._repr_html_()
         assert cache.describe()
 
     def test_nothing_is_wrong(self, cache: BaseCache, below: BaseCache) -> None:

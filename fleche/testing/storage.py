@@ -26,6 +26,7 @@ from fleche.errors import AmbiguousDigestError, SaveError
 from fleche.storage.base import CallStorage, CodeRecord, EnvelopeStorage, RecordStore, ValueStorage, in_order
 from fleche.storage.canonical import canonical
 from fleche.storage.envelope import Envelope
+from fleche.storage.overview import Peekable, Surveyed, totals_of
 from fleche.testing.strategies import conditions, metadata, plain, records, values_in_forms
 
 __all__ = ["CallStorageTests", "RecordStoreTests", "ValueStorageTests"]
@@ -131,6 +132,21 @@ class ValueStorageTests(_Suite):
                 with pytest.raises(KeyError):
                     values.evict(key[:10])
             assert list(values.list()) == []
+
+    def test_peeking(self) -> None:
+        """Where a storage can tell sizes, it tells one, reads no more than it may, and says what is missing."""
+        with self.open() as values:
+            if not isinstance(values, Peekable):
+                return
+            key = values.save([1, 2])
+            size, envelope = values.peek(key, None, 10_000)
+            assert envelope is not None
+            assert envelope.size == size > 0
+            assert values.peek(key, envelope.form, 1) == (size, None)
+            with pytest.raises(KeyError):
+                values.peek(digest("other"), None, 10_000)
+            with pytest.raises(KeyError):
+                values.peek(key, "00000000", 10_000)
 
     def test_prefixes(self) -> None:
         """A prefix is at least 4 characters, must name something, and only one thing."""
@@ -308,6 +324,34 @@ class CallStorageTests(_Suite):
             assert [call.scalars["x"] for call in calls.oldest(3)] == [9, 1, 2]
             assert len(list(calls.oldest(100))) == 4
             assert list(calls.oldest(0)) == []
+
+    @_FEW
+    @given(st.lists(records(), max_size=6), st.integers(0, 4), st.integers(0, 7))
+    def test_surveys_agree_with_the_records(self, made: list[DigestedCall], first: int, limit: int) -> None:
+        """What counts quickly, where a storage can, counts what its query finds."""
+        if not self.keeps:
+            return
+        with self.open() as calls:
+            for call in made:
+                calls.save(call)
+            if not isinstance(calls, Surveyed):
+                return
+            for template in (
+                QueryCall(),
+                QueryCall(outcomes=frozenset(Outcome)),
+                *(QueryCall(name=c.name) for c in made),
+            ):
+                found, listed = calls.glance(template, first, limit), [*calls.query(template)]
+                assert found is not None
+                assert [plain(record) for record in found.records] == [plain(record) for record in listed[:first]]
+                assert (found.total, found.whole) == (min(len(listed), limit), len(listed) <= limit)
+            everything = [*calls.query(QueryCall(outcomes=frozenset(Outcome)))]
+            counted = {(total.module, total.name): total for total in calls.totals(100)}
+            for total in totals_of(everything):
+                same = counted.pop((total.module, total.name))
+                assert (same.calls, same.failed, same.latest) == (total.calls, total.failed, total.latest)
+            assert counted == {}
+            assert sum(total.calls for total in calls.totals(limit)) == min(len(everything), limit)
 
     def test_queries(self) -> None:
         """Given fields narrow, None is a wildcard, values and digests are one, oldest come first."""

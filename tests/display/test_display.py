@@ -62,8 +62,8 @@ def test_a_failed_call_shows_why(cache: Cache) -> None:
     assert "a &lt; b" in text
 
 
-def test_a_query_draws_a_table_of_at_most_fifty(cache: Cache) -> None:
-    """And says how many more there are."""
+def test_a_query_draws_a_table_of_its_first_calls(cache: Cache) -> None:
+    """With a column for each argument, and says how many there are."""
 
     @cached
     def f(x: int) -> int:
@@ -72,9 +72,12 @@ def test_a_query_draws_a_table_of_at_most_fifty(cache: Cache) -> None:
     assert "no calls" in check(f.calls._repr_html_())
     for x in range(53):
         f(x)
-    html = f.calls._repr_html_()
-    assert html.count("<tr>") == 51
-    assert "and 3 more" in check(html)
+    for query in (f.calls, f.calls.filter(lambda call: True)):
+        html = query._repr_html_()
+        assert html.count("<tr>") == 21
+        assert "showing the first 20 of 53" in check(html)
+        assert ">x</th>" in html
+    assert "showing" not in check(f.calls.take(3)._repr_html_())
 
 
 def test_a_cache_draws_itself(cache: Cache) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from fleche.digest.algorithm import FORMAT, chosen
 from fleche.digest.code.frames import text, word
+from fleche.digest.drawing import DRAWING
 from fleche.digest.text import Digest
 
 __all__ = ["CodeTree", "Node", "graph_digest", "tree_of"]
@@ -101,6 +102,9 @@ class CodeTree:
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 - notebooks ask so
         printer.text(str(self))
+
+    def _repr_html_(self) -> str | None:
+        return None if DRAWING.tree is None else DRAWING.tree(self)
 
     def to_json(self) -> str:
         """Return the tree as JSON, stable to the byte: what a store keeps so that a later call can be compared.

@@ -14,7 +14,8 @@ from fleche.errors import UnknownDigestError
 from fleche.storage.base import CallStorage, Intent
 from fleche.storage.canonical import canonical
 from fleche.storage.embedded.keys import EmbeddedKeys
-from fleche.storage.sql import records, statements
+from fleche.storage.overview import FunctionTotal, Glance
+from fleche.storage.sql import records, statements, survey
 from fleche.storage.sql.columns import columns
 
 __all__ = ["EmbeddedCalls"]
@@ -68,6 +69,14 @@ class EmbeddedCalls(EmbeddedKeys, CallStorage):
     def columns(self, template: QueryCall) -> Mapping[str, list[Any]] | None:
         """Return the records that a template matches as columns; see `Tabular.columns`."""
         return self._database.read(partial(columns, template.digested()))
+
+    def totals(self, limit: int) -> Sequence[FunctionTotal]:
+        """Return what is held of each function; see `Surveyed.totals`."""
+        return self._database.read(partial(survey.functions, limit))
+
+    def glance(self, template: QueryCall, first: int, limit: int) -> Glance | None:
+        """Return the first records that a template matches and count them; see `Surveyed.glance`."""
+        return self._database.read(partial(survey.glance, template.digested(), first, limit))
 
     def recent(self, limit: int) -> Iterator[DigestedCall]:
         """Return at most so many records, newest first; see `CallStorage.recent`."""

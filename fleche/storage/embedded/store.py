@@ -29,6 +29,8 @@ from fleche.storage.value_files import ValueFiles
 
 __all__ = ["EmbeddedStore"]
 
+_LATEST = 50_000  # values whose size a sketch looks at
+
 
 class EmbeddedStore(OperationContext):
     """Values and calls in one directory, shared by threads and processes of one machine.
@@ -271,6 +273,25 @@ class EmbeddedStore(OperationContext):
             "calls": calls[0],
             "values": stored[0] + inline[0],
             "bytes": int(stored[1] + inline[1]),
+            "trusted": trust.trusted,
+            "reason": trust.reason,
+        }
+
+    def sketch(self) -> Mapping[str, Any]:
+        """Return what the store is and holds, as far as that is told at once however much it holds.
+
+        ``bytes`` is the index, and the files of the latest values.
+        """
+        seal, trust = self._open(), self._directory.trust()
+        calls = self._database.one(statements.CALL_COUNT) or (0,)
+        files = self._database.one(statements.LATEST_FILES, (_LATEST,)) or (0,)
+        return {
+            "kind": "directory",
+            "path": str(self.root),
+            "calls": calls[0],
+            "bytes": int(files[0]) + self._directory.index.stat().st_size,
+            "format": f"{seal.format}.{seal.minor}",
+            "algorithm": seal.algorithm,
             "trusted": trust.trusted,
             "reason": trust.reason,
         }

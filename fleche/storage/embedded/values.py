@@ -83,6 +83,20 @@ class EmbeddedValues(EmbeddedKeys, ValueStorage):
                 raise self._absent(key, form)
             return envelope
 
+    def peek(self, key: Digest, form: str | None, limit: int) -> tuple[int, Envelope | None]:
+        """Return the size of a value, and its envelope where little must be read; see `Peekable.peek`."""
+        with self._operation_context(key, intent=Intent.READ):
+            known = (key.raw,) if form is None else (key.raw, bytes.fromhex(form))
+            row = self._database.one(statements.VALUE if form is None else statements.VALUE_FORM, known)
+            if row is not None and row[3] is None:
+                return row[1], self._files.peek(key, row[0].hex(), limit)
+            if row is None:
+                inline = self._database.one(statements.INLINE if form is None else statements.INLINE_FORM, known)
+                if inline is None:
+                    raise self._absent(key, form)
+                row = (*inline[:1], len(inline[1]), None, inline[1])
+            return row[1], Envelope.parse(row[3], place=str(self.store.root)) if row[1] <= limit else None
+
     def inline(self, key: Digest, form: str | None) -> Envelope | None:
         """Return the bytes of a value that lives in the row of some call, or None.
 

@@ -115,6 +115,17 @@ class FileValues(ShardedKeys, ValueStorage):
                 shape = "" if form is None else f" in the form {form}"
                 raise UnknownDigestError(f"{self.root} holds no value {key}{shape}", digest=str(key)) from None
 
+    def peek(self, key: Digest, form: str | None, limit: int) -> tuple[int, Envelope | None]:
+        """Return the size of a value, and its envelope where little must be read; see `Peekable.peek`."""
+        with self._operation_context(key, intent=Intent.READ):
+            forms = self._forms(key) if form is None else {form: 0}
+            name = max(forms, key=forms.__getitem__, default="")
+            try:
+                size = self.files.path_of(key, name).stat().st_size
+                return size, self.files.peek(key, name, limit)
+            except FileNotFoundError:
+                raise UnknownDigestError(f"{self.root} holds no value {key}", digest=str(key)) from None
+
     def envelope(self, key: Digest, form: str | None) -> Envelope:
         """Return a value's bytes in one form, or in any.
 

@@ -15,7 +15,7 @@ from fleche.storage.sql.conditions import may_hold, must_hold
 from fleche.storage.sql.records import find
 from fleche.storage.sql.rows import OUTCOMES, argument_of
 
-__all__ = ["ABSENT", "columns"]
+__all__ = ["ABSENT", "columns", "is_exact"]
 
 ABSENT = math.nan
 """Stands in the column of an argument for calls that have no such argument, as it does in data frames."""
@@ -38,7 +38,7 @@ def columns(template: QueryCall, connection: Connection) -> dict[str, list[Any]]
         template: Digested.
         connection: All statements see one state of the database: within a transaction.
     """
-    if template.metadata or not _is_exact(template, connection):
+    if template.metadata or not is_exact(template, connection):
         return None
     text, values = find(template)
     text = text.partition(" ORDER BY ")[0]
@@ -64,8 +64,8 @@ def columns(template: QueryCall, connection: Connection) -> dict[str, list[Any]]
     return found | {f"arg.{name}": column for name, column in arguments.items()}
 
 
-def _is_exact(template: QueryCall, connection: Connection) -> bool:
-    """Whether columns alone decide on every record."""
+def is_exact(template: QueryCall, connection: Connection) -> bool:
+    """Whether columns alone decide on every record: neither a value nor the rest of a record is needed."""
     if template.where is None:
         return True
     maybe, surely = may_hold(template.where), must_hold(template.where)

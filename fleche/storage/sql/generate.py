@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     delete,
     exists,
     func,
@@ -193,6 +194,8 @@ def _values() -> dict[str, ClauseElement]:
     stored = select(values.c.form, values.c.size, values.c.stat, values.c.envelope).where(values.c.digest == _DIGEST)
     inline = select(calls.c.form, calls.c.envelope).where(calls.c.result == _DIGEST, _inline)
     digest, result = values.c.digest, calls.c.result
+    newest = select(values.c.size, values.c.envelope.is_(None).label("file")).order_by(values.c.id.desc())
+    latest = newest.limit(bindparam("limit")).offset(literal_column("0")).subquery("latest")
     return {
         "VALUE": stored.order_by(values.c.id.desc()).limit(literal_column("1")).offset(literal_column("0")),
         "VALUE_FORM": stored.where(values.c.form == _FORM),
@@ -215,6 +218,7 @@ def _values() -> dict[str, ClauseElement]:
         "VALUE_ABOVE": select(func.min(digest)).where(digest > _KEY),
         "INLINE_BELOW": select(func.max(result)).where(result < _KEY, _inline),
         "INLINE_ABOVE": select(func.min(result)).where(result > _KEY, _inline),
+        "LATEST_FILES": select(func.total(case((latest.c.file, latest.c.size), else_=literal_column("0")))),
         "VALUE_TOTALS": select(func.count(), func.total(values.c.size)).select_from(values),
         "INLINE_TOTALS": select(func.count(calls.c.result.distinct()), func.total(func.length(calls.c.envelope))).where(
             _inline

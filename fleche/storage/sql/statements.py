@@ -182,6 +182,9 @@ INLINE_BELOW = "SELECT max(calls.result) AS max_1 FROM calls WHERE calls.result 
 # (key)
 INLINE_ABOVE = "SELECT min(calls.result) AS min_1 FROM calls WHERE calls.result > ? AND calls.envelope IS NOT NULL"
 
+# (limit)
+LATEST_FILES = 'SELECT total(CASE WHEN latest.file THEN latest.size ELSE 0 END) AS total_1 FROM (SELECT "values".size AS size, "values".envelope IS NULL AS file FROM "values" ORDER BY "values".id DESC LIMIT ? OFFSET 0) AS latest'
+
 # ()
 VALUE_TOTALS = 'SELECT count(*) AS count_1, total("values".size) AS total_1 FROM "values"'
 
