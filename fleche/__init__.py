@@ -15,16 +15,20 @@ from fleche.call.binding import Ignored, Required
 from fleche.defaults import connect as _connect
 from fleche.digest.text import Digest
 from fleche.lazy import face as _face
-from fleche.memo import cache, cached, meta, mode, project, set_default_cache, tags
+from fleche.memo import BoundCall as BoundWrapper
+from fleche.memo import cache, cached, fleche, meta, mode, project, set_default_cache, tags
 from fleche.version import VERSION
 
 __version__ = VERSION
 
 if _TYPE_CHECKING:
+    from fleche import digest
     from fleche.digest import D, ordered
+    from fleche.memo import wrap_executor
     from fleche.query import q
 
 __all__ = [
+    "BoundWrapper",
     "D",
     "Digest",
     "Ignored",
@@ -32,7 +36,9 @@ __all__ = [
     "__version__",
     "cache",
     "cached",
+    "digest",
     "errors",
+    "fleche",
     "meta",
     "mode",
     "ordered",
@@ -40,9 +46,10 @@ __all__ = [
     "q",
     "set_default_cache",
     "tags",
+    "wrap_executor",
 ]
 
 if not _TYPE_CHECKING:
-    __getattr__ = _face(__name__, {"D": "digest", "ordered": "digest", "q": "query"})
+    __getattr__ = _face(__name__, {"D": "digest", "ordered": "digest", "q": "query", "wrap_executor": "memo"})
 
 _connect()

@@ -15,6 +15,7 @@ The tree::
     ├── DamagedError            (ValueError)    stored bytes are not what was written
     │   └── UnreadableError     (ValueError)    stored bytes are whole, and this process cannot read them
     ├── UntrustedError          (ValueError)    stored bytes would build a type that is not on the safe list
+    ├── SignatureError          (ValueError)    bytes are not signed by a key that is known
     ├── StoreError              (OSError)       a store cannot be opened or used
     │   └── FormatError                         a store has another format, algorithm or program
     └── ConfigError             (ValueError)    a configuration file, option or variable is wrong
@@ -44,6 +45,7 @@ __all__ = [
     "MissError",
     "Rejected",
     "SaveError",
+    "SignatureError",
     "StoreError",
     "StoreWarning",
     "UncachedWarning",
@@ -175,6 +177,10 @@ class UntrustedError(FlecheError, ValueError):
 
     type_name: str
     place: str
+
+
+class SignatureError(FlecheError, ValueError):
+    """Bytes are not signed by a key that is known: changed, unsigned, or signed with another key."""
 
 
 class StoreError(FlecheError, OSError):

@@ -8,12 +8,13 @@ if TYPE_CHECKING:
     from fleche.call.binding import FunctionProfile, Ignored, Required, bind
     from fleche.call.lazy import CallSource, Handle, LazyArguments, LazyCall
     from fleche.call.live import ABSENT, Call, PreparedCall
-    from fleche.call.metadata import Environment, Git, MetaData, Runtime, Tags
+    from fleche.call.metadata import CONFIGURABLE, Environment, Git, MetaData, Runtime, Tags, configurable
     from fleche.call.records import NO_ITEMS, DigestedCall, Metadata, Outcome, QueryCall, Scalar, Version
     from fleche.call.scalars import kind_of, scalar_fits
 
 __all__ = [
     "ABSENT",
+    "CONFIGURABLE",
     "NO_ITEMS",
     "Call",
     "CallSource",
@@ -36,6 +37,7 @@ __all__ = [
     "Tags",
     "Version",
     "bind",
+    "configurable",
     "kind_of",
     "scalar_fits",
 ]
@@ -47,7 +49,9 @@ if not TYPE_CHECKING:
             **dict.fromkeys(("FunctionProfile", "Ignored", "Required", "bind"), "binding"),
             **dict.fromkeys(("CallSource", "Handle", "LazyArguments", "LazyCall"), "lazy"),
             **dict.fromkeys(("ABSENT", "Call", "PreparedCall"), "live"),
-            **dict.fromkeys(("Environment", "Git", "MetaData", "Runtime", "Tags"), "metadata"),
+            **dict.fromkeys(
+                ("CONFIGURABLE", "Environment", "Git", "MetaData", "Runtime", "Tags", "configurable"), "metadata"
+            ),
             **dict.fromkeys(
                 ("NO_ITEMS", "DigestedCall", "Metadata", "Outcome", "QueryCall", "Scalar", "Version"), "records"
             ),

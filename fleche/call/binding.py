@@ -6,9 +6,10 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-__all__ = ["FunctionProfile", "Ignored", "Required", "bind"]
+__all__ = ["FunctionProfile", "Ignored", "Required", "bind", "marked"]
 
 T = TypeVar("T")
+Names = str | Iterable[str]
 
 
 class _Marker:
@@ -75,6 +76,11 @@ class FunctionProfile:
         self._check_names()
         self.settled = not any(p.annotation is not _EMPTY for p in parameters.values())
 
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> FunctionProfile:
+        """Return the profile of a function as its own signature and annotations say."""
+        return cls(function)
+
     def _check_names(self) -> None:
         parameters = self.signature.parameters
         for option, names in (("ignore", self.ignored), ("require", self.required), ("key", self.project)):
@@ -87,6 +93,11 @@ class FunctionProfile:
         both = self.ignored & (self.required | self.project.keys())
         if both:
             raise TypeError(f"{', '.join(sorted(both))}: a parameter cannot be ignored and also required or projected")
+
+    def settle(self) -> None:
+        """Read the annotations, unless that is done."""
+        if not self.settled:
+            self._read_annotations()
 
     def _read_annotations(self) -> None:
         """Find `Ignored` and `Required` in annotations, at the first call, when every name they use exists."""
@@ -211,6 +222,27 @@ def bind(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[st
         TypeError: The function cannot be called so.
     """
     return FunctionProfile(function).bind(args, kwargs)
+
+
+def marked(
+    function: Callable[..., Any], ignore: Names | None = None, require: Names | None = None
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of the ignored and of the required parameters of a function, by options and annotations.
+
+    >>> def f(a, log: Ignored[list], seed: Required[int] = 0): ...
+    >>> marked(f, ignore="a")[0] == {"a", "log"}, marked(f)[1]
+    (True, frozenset({'seed'}))
+
+    Raises:
+        TypeError: A name is no parameter of the function, or is both ignored and required.
+    """
+    profile = FunctionProfile(function, ignore=_named(ignore), require=_named(require))
+    profile.settle()
+    return profile.ignored, profile.required
+
+
+def _named(names: Names | None) -> Iterable[str]:
+    return (names,) if isinstance(names, str) else names or ()
 
 
 def _first(parameters: Mapping[str, inspect.Parameter], kind: Any) -> str | None:

@@ -138,6 +138,11 @@ class LazyCall:
         return self.record.code
 
     @property
+    def code_digest(self) -> Digest | None:
+        """The earlier name of `code`."""
+        return self.record.code
+
+    @property
     def arguments(self) -> LazyArguments:
         """The arguments by name, loaded when read."""
         return LazyArguments(self.record, self._source)

@@ -62,6 +62,11 @@ class Call:
         prefix = call_prefix(self.module, self.name, self.version, self.code)
         return lookup_key(prefix, digests(self.arguments))
 
+    @property
+    def code_digest(self) -> Digest | None:
+        """The earlier name of `code`."""
+        return self.code
+
     def digested(self) -> DigestedCall:
         """Return the record of this call: digests instead of values, and those values that live in its row.
 

@@ -8,12 +8,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from fleche.call.live import Call
 
-__all__ = ["Environment", "Git", "JSONValue", "MetaData", "Runtime", "Tags"]
+__all__ = ["CONFIGURABLE", "Environment", "Git", "JSONValue", "MetaData", "Runtime", "Tags", "configurable"]
 
 JSONValue = str | int | float | bool | None | list["JSONValue"] | dict[str, "JSONValue"]
 
@@ -47,6 +47,30 @@ class MetaData:
         return pre
 
 
+CONFIGURABLE: dict[str, type[MetaData]] = {}
+"""The kinds that ``[default] metadata`` of a configuration file can name, by class name."""
+
+K = TypeVar("K", bound=type[MetaData])
+
+
+def configurable(kind: K) -> K:
+    """Let configuration files name a kind of metadata; a class decorator.
+
+    The class is made without arguments. Its namespace becomes the name of the class in lower case.
+
+    >>> @configurable
+    ... class Node(MetaData):
+    ...     def pre(self, call):
+    ...         return {"rank": 0}
+    >>> Node.name, CONFIGURABLE.pop("Node") is Node
+    ('node', True)
+    """
+    kind.name = kind.__name__.lower()
+    CONFIGURABLE[kind.__name__] = kind
+    return kind
+
+
+@configurable
 class Runtime(MetaData):
     """When the body ran and how long it took: ``timestart timestop walltime cputime systime``.
 
@@ -76,6 +100,7 @@ class Runtime(MetaData):
         }
 
 
+@configurable
 class Environment(MetaData):
     """Where the body ran: ``hostname username cwd python_version fleche_version packages``.
 
@@ -109,6 +134,7 @@ class Environment(MetaData):
         return self._seen[1]
 
 
+@configurable
 class Git(MetaData):
     """The state of the working tree that the function's source lives in: ``commit branch dirty``.
 

@@ -83,6 +83,11 @@ class DigestedCall:
         """The lookup key: the digest of module, name, version, code and arguments."""
         return lookup_key(call_prefix(self.module, self.name, self.version, self.code), self.arguments)
 
+    @property
+    def code_digest(self) -> Digest | None:
+        """The earlier name of `code`."""
+        return self.code
+
     def evolve(self, **changes: Any) -> DigestedCall:
         """Return a copy with some fields changed."""
         return replace(self, **changes)

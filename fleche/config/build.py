@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from fleche.caches import BaseCache, Cache
-from fleche.call import Environment, Git, MetaData, Runtime
+from fleche.call import CONFIGURABLE, Environment, MetaData, Runtime
 from fleche.config.files import Settings, nearest, read_settings
 from fleche.errors import ConfigError
 
 __all__ = ["Located", "Opener", "opener"]
-
-_METADATA: dict[str, Callable[[], MetaData]] = {"Runtime": Runtime, "Environment": Environment, "Git": Git}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +82,10 @@ class Opener:
         names = self.settings().default.get("metadata")
         if names is None:
             return Runtime(), Environment()
-        unknown = [name for name in names if name not in _METADATA]
+        unknown = [name for name in names if name not in CONFIGURABLE]
         if unknown:
-            raise ConfigError(f"[default] metadata: there is no {unknown[0]!r}{nearest(str(unknown[0]), _METADATA)}")
-        return tuple(_METADATA[name]() for name in names)
+            raise ConfigError(f"[default] metadata: there is no {unknown[0]!r}{nearest(str(unknown[0]), CONFIGURABLE)}")
+        return tuple(CONFIGURABLE[name]() for name in names)
 
     def algorithm(self) -> str | None:
         """Return the digest algorithm that the configuration names, or None."""

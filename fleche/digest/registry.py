@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from fleche.digest import _format as f
 from fleche.digest import arrays, arrow, containers, frames, polar, science, stdlib, tensors
 from fleche.digest.algorithm import chosen
+from fleche.digest.hook import Hook
 from fleche.digest.identity import Identity
 from fleche.digest.names import canonical_name
 from fleche.digest.plan import Plan
@@ -21,10 +22,22 @@ from fleche.digest.scalars import FRAMES
 from fleche.digest.structural import Structure
 from fleche.digest.text import Digest
 
-__all__ = ["Handler", "Registry"]
+__all__ = ["Handler", "Registry", "Standing"]
 
 Handler = Callable[[Any], bytes | Plan]
 Stand = Callable[[Any], Any]
+
+
+class Standing(Digest):
+    """A digest that a digest function returned: it identifies the value at hand, and refers to no other value."""
+
+    __slots__ = ()
+
+
+class Inner(threading.local):
+    """What a digest function did: whether something that it digested, in this thread, has a `Digest` inside."""
+
+    refers = False
 
 
 class Registry:
@@ -34,9 +47,11 @@ class Registry:
 
     Attributes:
         identity: What stands for classes and functions.
+        inner: What the digest function that runs in this thread met.
     """
 
     def __init__(self) -> None:
+        self.inner = Inner()
         self.identity = Identity()
         self._structure = Structure(self.identity)
         self._fixed: dict[type, Handler] = {**FRAMES, **containers.PLANS, **stdlib.PLANS}
@@ -61,6 +76,12 @@ class Registry:
             self._version += 1
             self._found.clear()
 
+    def hooks(self) -> tuple[Hook, ...]:
+        """Return what is registered for types in this process, and by the hooks of installed packages."""
+        with self._lock:
+            own = {kind: function for kind, (function, _) in self._stands.items() if isinstance(kind, type)}
+        return tuple(Hook(*item) for item in (self._plugins.hooks | own).items())
+
     def handler(self, cls: type) -> Handler:
         """Return the function that encodes values whose type is exactly ``cls``.
 
@@ -84,7 +105,7 @@ class Registry:
         Raises:
             Refusal: Nothing about values of this type identifies their content.
         """
-        if issubclass(cls, Digest):
+        if issubclass(cls, Digest) and cls is not Standing:
             return lambda value: self._structure.extended(Digest(value), str(value), {})
         return self.handler(cls)
 
@@ -108,7 +129,7 @@ class Registry:
         for key in (cls, name):
             if key in self._stands:
                 return self._stands[key][0]
-        plugin = self._plugins.named(name)
+        plugin = self._plugins.named(name) or self._plugins.hooks.get(cls)
         if plugin is not None:
             return plugin
         method = getattr(cls, "__digest__", None)
@@ -122,17 +143,29 @@ class Registry:
         return None
 
     def _standing(self, stand: Stand) -> Handler:
-        return lambda value: self._structure.custom(value, _stood(stand, value))
+        return lambda value: self._structure.custom(value, self._stood(stand, value))
 
     def _plugged(self, otherwise: Handler) -> Handler:
         return lambda value: self._general(value, otherwise)
 
     def _general(self, value: Any, otherwise: Handler) -> bytes | Plan:
         for plugin in self._plugins.general:
-            stands = _stood(plugin, value)
+            stands = self._stood(plugin, value)
             if stands is not None:
                 return self._structure.custom(value, stands)
         return otherwise(value)
+
+    def _stood(self, stand: Stand, value: Any) -> Any:
+        """Return what stands for a value; a `Digest` made of what the value holds as one that stands for nothing else.
+
+        Where something that the value holds is a `Digest` itself, what the function made of it stays a reference.
+        """
+        before, self.inner.refers = self.inner.refers, False
+        try:
+            stands = _stood(stand, value)
+            return Standing(stands) if isinstance(stands, Digest) and not self.inner.refers else stands
+        finally:
+            self.inner.refers = before
 
     def _family(self, cls: type) -> Handler | None:
         if issubclass(cls, Enum):

@@ -10,13 +10,22 @@ from fleche.digest import _format as f
 from fleche.digest.algorithm import Algorithm, chosen
 from fleche.digest.plan import Plan
 from fleche.digest.refusals import Refusal, indigestible
-from fleche.digest.registry import Registry
+from fleche.digest.registry import Registry, Standing
 from fleche.digest.runs import run
 from fleche.digest.scalars import FRAMES
 from fleche.digest.text import Digest
 from fleche.errors import FlecheError
 
-__all__ = ["DEFAULT", "D", "Walk", "digest", "examine", "register_digest", "stored_digest"]
+__all__ = [
+    "DEFAULT",
+    "D",
+    "Walk",
+    "digest",
+    "digest_class",
+    "examine",
+    "register_digest",
+    "stored_digest",
+]
 
 DEFAULT = Registry()
 
@@ -107,6 +116,20 @@ def register_digest(kind: type | str, function: Callable[[Any], Any], *, subclas
         TypeError: ``function`` cannot be called.
     """
     DEFAULT.register(kind, function, subclasses=subclasses)
+
+
+def digest_class(cls: type) -> Digest:
+    """Return the digest of a class as a value: of its name in the standard library, else of its code.
+
+    Raises:
+        TypeError: It is no class.
+
+    >>> digest_class(int) == digest(int)
+    True
+    """
+    if not isinstance(cls, type):
+        raise TypeError(f"digest_class is for classes, not for {cls!r}; digest() takes any value")
+    return digest(cls, name=cls.__qualname__)
 
 
 def D(value: Any) -> Digest:  # noqa: N802 - the name that existing code uses
@@ -226,6 +249,7 @@ class Walk:
 
     def __init__(self, registry: Registry, algorithm: Algorithm, name: str = "value", *, literal: bool = False) -> None:
         self._handler = registry.literal if literal else registry.handler
+        self._inner = registry.inner
         self._algorithm = algorithm
         self._name = name
         self._stack: list[_Open] = []
@@ -251,6 +275,8 @@ class Walk:
             if frame is not None and stack:
                 stack[-1].part.frames.append(frame)
         assert frame is not None
+        if self.refers:
+            self._inner.refers = True
         return frame[1:] if frame[:1] == f.REF else self._algorithm.hash(frame)
 
     def _frame(self, value: Any) -> bytes | None:
@@ -275,7 +301,7 @@ class Walk:
             return known.frame
         plan = self._plan(value)
         if isinstance(plan, bytes):
-            self.refers |= isinstance(value, Digest)
+            self.refers |= isinstance(value, Digest) and type(value) is not Standing
             return plan
         part = _Part()
         if part.advance(plan):  # nothing in it has children, so it is never open

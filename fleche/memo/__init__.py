@@ -1,9 +1,13 @@
 """Functions that remember their calls."""
 
+from typing import TYPE_CHECKING
+
+from fleche.lazy import face
 from fleche.memo.active import Mode, cache, defaults, meta, mode, project, set_default_cache, tags
 from fleche.memo.bound import BoundCall
 from fleche.memo.coroutine import AsyncCachedFunction, BoundAsyncCachedFunction
 from fleche.memo.decorator import cached
+from fleche.memo.earlier import fleche
 from fleche.memo.function import BoundCachedFunction, CachedFunction, Info
 from fleche.memo.generator import AsyncCachedGenerator, BoundAsyncCachedGenerator, BoundCachedGenerator, CachedGenerator
 
@@ -22,9 +26,16 @@ __all__ = [
     "cache",
     "cached",
     "defaults",
+    "fleche",
     "meta",
     "mode",
     "project",
     "set_default_cache",
     "tags",
+    "wrap_executor",
 ]
+
+if TYPE_CHECKING:
+    from fleche.memo.executors import wrap_executor
+else:
+    __getattr__ = face(__name__, {"wrap_executor": "executors"})

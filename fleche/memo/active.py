@@ -27,6 +27,7 @@ __all__ = [
     "defaults",
     "meta",
     "mode",
+    "noted_meta",
     "project",
     "set_default_cache",
     "tags",
@@ -117,6 +118,11 @@ def active_mode() -> Mode:
 def active_meta() -> tuple[MetaData, ...]:
     """Return the metadata that is active in this context, beside each function's own."""
     return _meta.get()
+
+
+def noted_meta() -> tuple[MetaData, ...]:
+    """Return the metadata of every call and what is active in this context, beside each function's own."""
+    return (*defaults.meta, *active_meta())
 
 
 class _Sticky(AbstractContextManager[None]):

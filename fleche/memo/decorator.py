@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from fleche.clock import Seconds
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from fleche.caches import BaseCache
     from fleche.call import LazyCall, MetaData, Version
 
-__all__ = ["cached"]
+__all__ = ["Decorator", "Maker", "cached"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -161,15 +162,19 @@ def cached(
         cache=cache,
         store_arguments=store_arguments,
     )
-    make = _Maker(options)
+    make = Maker(options)
     return make if function is None else make(function)
 
 
-class _Maker:
+class Maker:
     """Makes cached functions with one set of options."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
+
+    def evolve(self, **changes: Any) -> Maker:
+        """Return a maker with other options."""
+        return Maker(replace(self._options, **changes))
 
     def __call__(self, function: Callable[..., Any], /) -> Any:
         """Return the cached form of a function."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec
 from fleche.call.binding import FunctionProfile
 from fleche.errors import StoreError
 from fleche.memo.active import Mode, active_mode, mode
-from fleche.memo.bound import BoundCall
+from fleche.memo.bound import BoundCall, applied
 from fleche.memo.engine import Engine
 from fleche.memo.options import NOTHING, Options
 
@@ -234,12 +234,21 @@ class CachedFunction(Generic[P, R]):
             self(*args, **kwargs)
         return cache.load(sealed.key).ref()
 
-    def bind(self) -> BoundCall[P, R]:
+    @overload
+    def bind(self, /) -> BoundCall[P, R]: ...
+    @overload
+    def bind(self, /, *args: Any, **kwargs: Any) -> BoundCall[..., R]: ...
+    def bind(self, /, *args: Any, **kwargs: Any) -> Any:
         """Return a callable that carries the cache, mode, metadata and tags that are active here and now.
 
         It can be given to threads and, where the cache is not in memory, pickled into other processes.
+
+        Args:
+            *args: Arguments that come before those of the call.
+            **kwargs: Arguments that the call can replace.
         """
-        return BoundCall(self, self._memo.cache() if self._engine.options.cache is None else None)
+        cache = self._memo.cache() if self._engine.options.cache is None else None
+        return BoundCall(applied(self, args, kwargs), cache)
 
     def info(self) -> Info:
         """Return counts of this process, and how many calls are stored.
@@ -269,6 +278,17 @@ class CachedFunction(Generic[P, R]):
     def code(self) -> Code:
         """The code that counts for the key, as ``f.code.digest`` and ``f.code.tree()``."""
         return Code(self._memo)
+
+    # -- by the names of version 0 -----------------------------------------------------------------------------
+
+    def digest(self, /, *args: P.args, **kwargs: P.kwargs) -> Digest:
+        """Return the key of a call; the earlier name of `key`."""
+        return self.key(*args, **kwargs)
+
+    @property
+    def fleche(self) -> Self:
+        """The function itself: existing code spells its verbs ``f.fleche.load(...)``."""
+        return self
 
     # -- being an object ---------------------------------------------------------------------------------------
 

@@ -87,8 +87,9 @@ class Memo(ABC):
     def __init__(self, function: Callable[..., Any], options: Options, profile: FunctionProfile) -> None:
         self.function = function
         self.options = options
-        self.module, self.name = function_identity(function)
-        self.label = f"{self.module}.{self.name}"
+        module, self.name = function_identity(function)
+        self.module = module if options.module else ""
+        self.label = f"{module}.{self.name}"
         self.profile = profile
         self.statistics = Statistics()
         self.complaints = Complaints(self.label, strict=options.strict)

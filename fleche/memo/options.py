@@ -30,7 +30,11 @@ _UNITS |= {f"{letter}ib": 1024 ** (i + 1) for i, letter in enumerate("kmgtp")}
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The options of one cached function; `cached` documents each."""
+    """The options of one cached function; `cached` documents each.
+
+    Attributes:
+        module: Whether the name of the module is in key and record; only the decorator `fleche` ever leaves it out.
+    """
 
     version: Version = None
     ignore: frozenset[str] = frozenset()
@@ -50,6 +54,7 @@ class Options:
     isolate: bool = False
     cache: BaseCache | str | None = None
     store_arguments: int | None = 1 << 20  # bytes; None stores all
+    module: bool = True
 
     @classmethod
     def parse(

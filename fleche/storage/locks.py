@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from fleche.digest import Digest
 from fleche.storage.base import Intent, OperationContext
 from fleche.storage.forks import FORKS
 
-__all__ = ["GlobalLockMixin", "KeyLocks", "PerKeyLockMixin"]
+__all__ = ["GlobalLockMixin", "KeyLocks", "PerKeyLockMixin", "SerializingMixin"]
 
 
 class KeyLocks:
@@ -67,9 +66,11 @@ class PerKeyLockMixin(OperationContext):
     Put it before a storage or a cache: ``class Shared(PerKeyLockMixin, ValueMemory)``. Reentrant in one thread.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        self._key_locks = KeyLocks()
-        super().__init__(*args, **options)
+    @property
+    def _key_locks(self) -> KeyLocks:
+        """The locks; made when first needed, so that no constructor of a subclass must be called for it."""
+        locks: KeyLocks | None = self.__dict__.get("_own_locks")
+        return self.__dict__.setdefault("_own_locks", KeyLocks()) if locks is None else locks
 
     def _lock_name(self, key: Digest | str) -> str:
         return str(key).lower()
@@ -82,6 +83,18 @@ class PerKeyLockMixin(OperationContext):
                 return
             with self._key_locks.hold(self._lock_name(key)):
                 yield
+
+
+class SerializingMixin(PerKeyLockMixin):
+    """One thread at a time does anything, reading included: for a backend that no two threads may touch at once."""
+
+    @contextmanager
+    def _operation_context(self, key: Digest | str, *, intent: Intent = Intent.WRITE) -> Iterator[None]:
+        with super()._operation_context(key, intent=intent), self._key_locks.hold(""):
+            yield
+
+    def _lock_name(self, key: Digest | str) -> str:  # noqa: ARG002 - one lock for all
+        return ""
 
 
 class GlobalLockMixin(PerKeyLockMixin):
