@@ -21,7 +21,16 @@ if TYPE_CHECKING:
         ValueMixin,
         ValueStorage,
     )
-    from fleche.storage.file import FileStorage, PickleFileBackend
+    from fleche.storage.digested import (
+        DestructuringMixin,
+        Digested,
+        DigestedAttrs,
+        DigestedDataclass,
+        DigestedDict,
+        DigestedIterable,
+        register_destructurer,
+    )
+    from fleche.storage.file import CallPickleFile, FileStorage, PickleFileBackend, ValuePickleFile
     from fleche.storage.locks import PerKeyLockMixin, SerializingMixin
     from fleche.storage.memory import CallMemory, MemoryBackend, ValueMemory
     from fleche.storage.registry import get_storage_constructor, is_registered_storage, register_storage
@@ -35,8 +44,15 @@ __all__ = [
     "CallBagOfHoldingH5File",
     "CallMemory",
     "CallMixin",
+    "CallPickleFile",
     "CallStorage",
     "CallVoid",
+    "DestructuringMixin",
+    "Digested",
+    "DigestedAttrs",
+    "DigestedDataclass",
+    "DigestedDict",
+    "DigestedIterable",
     "FileStorage",
     "Intent",
     "KeyManagement",
@@ -51,11 +67,13 @@ __all__ = [
     "ValueBagOfHoldingH5File",
     "ValueMemory",
     "ValueMixin",
+    "ValuePickleFile",
     "ValueStorage",
     "ValueVoid",
     "VoidBackend",
     "get_storage_constructor",
     "is_registered_storage",
+    "register_destructurer",
     "register_serializer",
     "register_storage",
 ]
@@ -69,13 +87,13 @@ if not TYPE_CHECKING:
         __name__,
         {
             **dict.fromkeys(_BASE.split(), "base"),
-            **dict.fromkeys(_PARTS.split(), "destructuring"),
+            **dict.fromkeys(_PARTS.split(), "digested"),
             **dict.fromkeys(
                 ("BagOfHoldingH5FileBackend", "CallBagOfHoldingH5File", "ValueBagOfHoldingH5File"), "bagofholding_file"
             ),
             **dict.fromkeys(("PerKeyLockMixin", "SerializingMixin"), "locks"),
             **dict.fromkeys(("CallMemory", "MemoryBackend", "ValueMemory"), "memory"),
-            **dict.fromkeys(("CallPickleFile", "PickleFileBackend", "ValuePickleFile"), "pickle_file"),
+            **dict.fromkeys(("CallPickleFile", "PickleFileBackend", "ValuePickleFile"), "file"),
             "FileStorage": "file",
             **dict.fromkeys(("get_storage_constructor", "is_registered_storage", "register_storage"), "registry"),
             "register_serializer": "serializers",

@@ -28,6 +28,20 @@ if TYPE_CHECKING:
     from fleche.storage.loader import Loader
     from fleche.storage.packing import Packing
 
+_ELSEWHERE = (
+    "DestructuringMixin Digested DigestedAttrs DigestedDataclass DigestedDict DigestedIterable register_destructurer"
+)
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:  # existing code imports these from here
+        if name not in _ELSEWHERE.split():
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from fleche.storage import digested
+
+        return getattr(digested, name)
+
+
 __all__ = ["Parts", "parts_of", "split"]
 
 _SCALARS = frozenset({type(None), bool, int, float, complex})

@@ -39,17 +39,14 @@ NAMES = {
     "fleche.storage.bagofholding_file": """ValueBagOfHoldingH5File CallBagOfHoldingH5File
         BagOfHoldingH5FileBackend""",
     "fleche.storage.file": "FileStorage",
-    "fleche.storage.pickle_file": "PickleFileBackend",
+    "fleche.storage.destructuring": """DestructuringMixin register_destructurer Digested DigestedIterable DigestedDict
+        DigestedDataclass DigestedAttrs""",
+    "fleche.storage.pickle_file": "PickleFileBackend ValuePickleFile CallPickleFile",
 }
 
 LATER = {
     "fleche.config": """cache_from_config load_cache_config cache_to_config storage_from_config storage_to_config
         load_default_metadata""",
-    "fleche.storage": """ValuePickleFile CallPickleFile DestructuringMixin
-        register_destructurer Digested DigestedIterable DigestedDict DigestedDataclass DigestedAttrs""",
-    "fleche.storage.destructuring": """DestructuringMixin register_destructurer Digested DigestedIterable DigestedDict
-        DigestedDataclass DigestedAttrs""",
-    "fleche.storage.pickle_file": "ValuePickleFile CallPickleFile",
 }
 """Names whose home is not built yet: they are looked for, and skipped where they are not there."""
 
