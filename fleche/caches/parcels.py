@@ -127,7 +127,7 @@ class _Packed:
         self._target = target
         self._origin = parcel.origin
         # A storage without envelopes builds what it is given, so it gets only what was packed here.
-        self._same = self._origin.trusted == target.trusted and isinstance(target.values, EnvelopeStorage)
+        self._same = isinstance(target.values, EnvelopeStorage) and _takes(target, self._origin)
 
     def record(self) -> DigestedCall:
         """Pack everything, and return the record, which names the forms that it now has."""
@@ -170,6 +170,15 @@ class _Packed:
                 place=str(self._origin),
             )
         return self._target.pack(value).seal()
+
+
+def _takes(target: RecordStore, origin: RecordStore) -> bool:
+    """Whether a store may take the bytes of another as they are."""
+    if getattr(target, "keeps_bytes", False):
+        return True
+    if getattr(getattr(target, "packing", None), "keys", None) and not origin.trusted:
+        return False  # it would sign what others wrote, and then build all of it
+    return origin.trusted == target.trusted
 
 
 def _stays(there: Hit, record: DigestedCall, *, overwrite: bool) -> bool:

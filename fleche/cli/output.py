@@ -17,7 +17,7 @@ from fleche.call.lazy import labels
 from fleche.display import ago, arguments, duration, short, size, value_preview
 from fleche.errors import FlecheError, ValueNotStored
 
-__all__ = ["call", "calls", "facts", "say", "value"]
+__all__ = ["call", "calls", "data", "facts", "say", "table", "value"]
 
 _PREVIEW = 2000  # characters of a value
 _LINE = 1_000_000  # columns of a pipe: nothing is cut there, since nobody can widen it
@@ -40,6 +40,21 @@ def facts(facts: Mapping[str, Any], *, as_json: bool) -> None:
     if facts.get("path") == facts.get("place"):
         facts = {name: value for name, value in facts.items() if name != "path"}
     _print(_grid([(name, _shown(name, value)) for name, value in facts.items()]))
+
+
+def data(fields: Mapping[str, Any]) -> None:
+    """Print one JSON object, in one line."""
+    _json(fields)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table."""
+    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, len(_GAP), 0, 0))
+    for name in head:
+        made.add_column(name, overflow="fold")
+    for row in rows:
+        made.add_row(*map(Text, row))
+    _print(made)
 
 
 def calls(calls: Sequence[LazyCall], *, total: int, as_json: bool) -> None:

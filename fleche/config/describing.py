@@ -47,9 +47,13 @@ def cache_table(cache: BaseCache) -> dict[str, Any]:
 
 
 def _store_table(cache: Cache) -> dict[str, Any]:
-    store: Any = getattr(cache.values, "store", None)
+    store = getattr(cache.values, "store", None)
     if store is None or store is not getattr(cache.calls, "store", None):
         return {"type": "cache", "values": storage_table(cache.values), "calls": storage_table(cache.calls)}
+    return _whole_table(store)
+
+
+def _whole_table(store: Any) -> dict[str, Any]:
     options = getattr(store, "_options", {})
     packing = options.get("packing")
     told: dict[str, Any] = {"compress": True} if getattr(packing, "compress", False) else {}
