@@ -176,6 +176,8 @@ def _takes(target: RecordStore, origin: RecordStore) -> bool:
     """Whether a store may take the bytes of another as they are."""
     if getattr(target, "keeps_bytes", False):
         return True
+    if getattr(origin, "keeps_bytes", False) and not origin.trusted:
+        return False  # nobody looked at what it was given
     if getattr(getattr(target, "packing", None), "keys", None) and not origin.trusted:
         return False  # it would sign what others wrote, and then build all of it
     return origin.trusted == target.trusted

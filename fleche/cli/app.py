@@ -59,7 +59,7 @@ def info(store: Store = None, json: Json = False) -> None:
     """Say which store is used and why, and what it holds."""
     with reported():
         located = opener.locate(store)
-        held = opener(store).describe() if located.made else {"calls": 0, "values": 0, "bytes": 0}
+        held = opener.look(located).describe() if located.made else {"calls": 0, "values": 0, "bytes": 0}
         why = located.why if located.made else f"{located.why}; there is no store yet, the first cached call makes it"
         output.facts({"place": located.place, "why": why, **held}, as_json=json)
 

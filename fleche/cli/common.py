@@ -30,7 +30,7 @@ def opened(store: str | None) -> BaseCache:
     located = opener.locate(store)
     if not located.made:
         stop(f"there is no store at {located.place} ({located.why})", NOTHING)
-    return opener(store)
+    return opener.look(located)
 
 
 def agreed(question: str) -> bool:

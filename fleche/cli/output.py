@@ -39,7 +39,19 @@ def facts(facts: Mapping[str, Any], *, as_json: bool) -> None:
         return
     if facts.get("path") == facts.get("place"):
         facts = {name: value for name, value in facts.items() if name != "path"}
-    _print(_grid([(name, _shown(name, value)) for name, value in facts.items()]))
+    _print(_grid([row for name, value in facts.items() for row in _fact(name, value)]))
+
+
+def _fact(name: str, value: Any) -> list[tuple[str, str]]:
+    """Return the rows of one fact: of members one each, of a cache behind its own."""
+    if name == "members":
+        return [(f"member {number}", _member(each)) for number, each in enumerate(value, start=1)]
+    return [(name, _member(value) if isinstance(value, Mapping) else _shown(name, value))]
+
+
+def _member(facts: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{facts[name]:,} {name}" for name in ("calls", "values") if isinstance(facts.get(name), int))
+    return f"{facts.get('path') or facts.get('kind') or 'memory'}{': ' if counts else ''}{counts}"
 
 
 def data(fields: Mapping[str, Any]) -> None:

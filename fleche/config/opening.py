@@ -14,7 +14,7 @@ from fleche.call import Environment, Git, MetaData, Runtime
 from fleche.config.addresses import of_path, parts_of_list, shown_list
 from fleche.config.build import build, name_of
 from fleche.config.files import Settings, read_settings
-from fleche.config.recipes import Resolver, is_made, place_of
+from fleche.config.recipes import Resolver, is_made, made_parts, place_of
 
 __all__ = ["Located", "Opener", "opener"]
 
@@ -58,6 +58,15 @@ class Opener:
             StoreError: The store cannot be opened.
         """
         return self.open(self.locate(name).recipe)
+
+    def look(self, located: Located) -> BaseCache:
+        """Return the cache of a place that is made, without making those parts of it that are not.
+
+        Raises:
+            ConfigError: Its parts do not go together.
+            StoreError: A store cannot be opened.
+        """
+        return self.open(made_parts(located.recipe))
 
     def open(self, recipe: Mapping[str, Any]) -> BaseCache:
         """Return the cache of a recipe.

@@ -14,7 +14,7 @@ from fleche.config.checking import Checker, nearest
 from fleche.config.files import Settings
 from fleche.errors import ConfigError
 
-__all__ = ["Resolver", "is_made", "place_of"]
+__all__ = ["Resolver", "is_made", "made_parts", "place_of"]
 
 Recipe = dict[str, Any]
 
@@ -144,6 +144,13 @@ def _place_of_storage(table: Mapping[str, Any]) -> str:
 def is_made(recipe: Mapping[str, Any]) -> bool:
     """Whether something is at the place already; whether it is a store is told when it is opened."""
     return any(_is_there(place) for place in _files_of(recipe))
+
+
+def made_parts(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a recipe without those members that nobody has made yet, so that looking makes none."""
+    if "caches" in recipe:
+        return {**recipe, "caches": [made_parts(member) for member in recipe["caches"] if is_made(member)]}
+    return {**recipe, "cache": made_parts(recipe["cache"])} if "cache" in recipe else recipe
 
 
 def _files_of(recipe: Mapping[str, Any]) -> Iterator[str | None]:

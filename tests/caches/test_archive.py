@@ -24,6 +24,7 @@ from fleche.storage.envelope import Envelope
 from fleche.storage.memory import MemoryStore
 from fleche.storage.packing import Packing
 from fleche.storage.signing import Keyring
+from fleche.storage.sql import SqlStore
 
 
 class Custom:
@@ -110,8 +111,12 @@ def test_nothing_planted_is_executed(tmp_path: Path, target: Cache, monkeypatch:
     assert (tmp_path / "planted").exists()
 
 
-def test_a_value_under_another_name_is_refused(tmp_path: Path, target: Cache) -> None:
-    """Its digest is computed anew."""
+@pytest.mark.parametrize("kind", ["trusted", "untrusted"])
+def test_a_value_under_another_name_is_refused(tmp_path: Path, target: Cache, kind: str) -> None:
+    """Its digest is computed anew, whoever can write to the store that takes it."""
+    if kind == "untrusted":
+        database = SqlStore(f"sqlite:///{tmp_path}/shared.db")
+        target = Cache(database.values, database.calls)
     source = filled("one", "two")
     one, two = keys(source)
     export_calls(source, tmp_path / "a", [one, two])
@@ -128,6 +133,7 @@ def test_a_value_under_another_name_is_refused(tmp_path: Path, target: Cache) ->
     assert [key for key, _ in report.failed] == [one]
     assert "another digest" in report.failed[0][1]
     assert keys(target) == [two]
+    target.close()
 
 
 def test_signed_values_are_built_in_full(tmp_path: Path, target: Cache) -> None:

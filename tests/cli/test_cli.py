@@ -291,6 +291,14 @@ def test_verify_and_repair_find_and_mend(filled: Run, tmp_path: Path) -> None:
     assert filled("verify").stdout == "nothing is wrong\n"
 
 
+def test_looking_makes_no_member(filled: Run, tmp_path: Path) -> None:
+    """Of a stack, what is there is looked at."""
+    both = ("--store", "./nobody,default,memory")
+    assert len(rows(filled("ls", "--all", "--json", *both))) == 5
+    assert "5 calls" in filled("info", *both).stdout
+    assert not (tmp_path / "nobody").exists()
+
+
 def test_every_kind_of_store_can_be_asked(filled: Run, tmp_path: Path) -> None:
     """A stack, a pool, a database, a view."""
     (tmp_path / "fleche.toml").write_text(
