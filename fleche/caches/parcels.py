@@ -127,10 +127,8 @@ class _Packed:
         self._parcel = parcel
         self._target = target
         self._origin = parcel.origin
-        # A storage without envelopes builds what it is given, so it gets only what was packed here; and what a store
-        # signs, whoever has the key builds.
-        raises = (target.trusted or getattr(target, "signs", False)) and not self._origin.trusted
-        self._same = not raises and isinstance(target.values, EnvelopeStorage)
+        # A storage without envelopes builds what it is given, so it gets only what was packed here.
+        self._same = isinstance(target.values, EnvelopeStorage) and _takes(target, self._origin)
 
     def record(self) -> DigestedCall:
         """Pack everything, and return the record, which names the forms that it now has."""
@@ -173,6 +171,15 @@ class _Packed:
                 place=str(self._origin),
             )
         return self._target.pack(value).seal()
+
+
+def _takes(target: RecordStore, origin: RecordStore) -> bool:
+    """Whether a store may take the bytes of another as they are."""
+    if origin.trusted or getattr(target, "keeps_bytes", False):
+        return True
+    if getattr(origin, "keeps_bytes", False):
+        return False  # nobody looked at what it was given
+    return not (target.trusted or getattr(target, "signs", False))  # whoever has the key builds what a store signs
 
 
 def _stays(there: Hit, record: DigestedCall, *, overwrite: bool) -> bool:

@@ -17,7 +17,7 @@ from fleche.call.lazy import labels
 from fleche.display import ago, arguments, duration, short, size, value_preview
 from fleche.errors import FlecheError, ValueNotStored
 
-__all__ = ["call", "calls", "facts", "say", "value"]
+__all__ = ["call", "calls", "data", "facts", "say", "table", "value"]
 
 _PREVIEW = 2000  # characters of a value
 _LINE = 1_000_000  # columns of a pipe: nothing is cut there, since nobody can widen it
@@ -39,7 +39,34 @@ def facts(facts: Mapping[str, Any], *, as_json: bool) -> None:
         return
     if facts.get("path") == facts.get("place"):
         facts = {name: value for name, value in facts.items() if name != "path"}
-    _print(_grid([(name, _shown(name, value)) for name, value in facts.items()]))
+    _print(_grid([row for name, value in facts.items() for row in _fact(name, value)]))
+
+
+def _fact(name: str, value: Any) -> list[tuple[str, str]]:
+    """Return the rows of one fact: of members one each, of a cache behind its own."""
+    if name == "members":
+        return [(f"member {number}", _member(each)) for number, each in enumerate(value, start=1)]
+    return [(name, _member(value) if isinstance(value, Mapping) else _shown(name, value))]
+
+
+def _member(facts: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{facts[name]:,} {name}" for name in ("calls", "values") if isinstance(facts.get(name), int))
+    return f"{facts.get('path') or facts.get('kind') or 'memory'}{': ' if counts else ''}{counts}"
+
+
+def data(fields: Mapping[str, Any]) -> None:
+    """Print one JSON object, in one line."""
+    _json(fields)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table."""
+    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, len(_GAP), 0, 0))
+    for name in head:
+        made.add_column(name, overflow="fold")
+    for row in rows:
+        made.add_row(*map(Text, row))
+    _print(made)
 
 
 def calls(calls: Sequence[LazyCall], *, total: int, as_json: bool) -> None:

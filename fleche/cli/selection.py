@@ -8,14 +8,48 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Any
+from functools import reduce
+from operator import and_
+from typing import Annotated, Any
+
+import typer
 
 from fleche.caches import BaseCache
 from fleche.call import LazyCall, Outcome, QueryCall
 from fleche.call.conditions import Condition
-from fleche.query import q
+from fleche.query import parse, q
 
-__all__ = ["Selection", "parse_age", "parse_pair"]
+__all__ = [
+    "All",
+    "Arguments",
+    "Failed",
+    "Function",
+    "Selection",
+    "Since",
+    "Tags",
+    "Where",
+    "parse_age",
+    "parse_pair",
+    "selected",
+]
+
+Function = Annotated[str | None, typer.Argument(help="Only this function: its name, module.name, or a pattern with *.")]
+Arguments = Annotated[
+    list[str] | None, typer.Option("--arg", "-a", metavar="NAME=VALUE", help="Only calls with this argument.")
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        "-w",
+        metavar="CONDITION",
+        help="Only calls that meet it: 'arg.lr < 0.1 and meta.runtime.walltime > 60'.",
+    ),
+]
+Tags = Annotated[list[str] | None, typer.Option("--tag", "-t", metavar="NAME=VALUE", help="Only calls with this tag.")]
+Since = Annotated[str | None, typer.Option(metavar="AGE", help="Only calls since then: 90s, 30min, 12h, 7d.")]
+Failed = Annotated[bool, typer.Option("--failed", help="Calls that raised, instead of those that returned.")]
+All = Annotated[bool, typer.Option("--all", help="Calls of every outcome.")]
 
 _UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -67,6 +101,29 @@ class Selection:
         pattern = self.function or ""
         names = (call.name, f"{call.module}.{call.name}")
         return "*" not in pattern or any(fnmatchcase(name, pattern) for name in names)
+
+
+def selected(
+    function: str | None,
+    arguments: list[str] | None,
+    tags: list[str] | None,
+    where: list[str] | None,
+    since: str | None,
+    outcomes: frozenset[Outcome],
+) -> Selection:
+    """Return what the options of a command select.
+
+    Raises:
+        ValueError: One of them cannot be read.
+    """
+    return Selection(
+        function=function,
+        arguments=dict(parse_pair(pair) for pair in arguments or ()),
+        tags=dict(parse_pair(pair) for pair in tags or ()),
+        since=None if since is None else parse_age(since),
+        where=None if not where else reduce(and_, map(parse, where)),
+        outcomes=outcomes,
+    )
 
 
 def parse_pair(text: str) -> tuple[str, Any]:

@@ -1,158 +1,235 @@
-"""From names, paths and URLs to caches: the one place that knows every backend."""
+"""From recipes to caches: the one place that knows every backend."""
 
 from __future__ import annotations
 
+import json
 import os
-import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fleche.caches import BaseCache, Cache
-from fleche.call import CONFIGURABLE, Environment, MetaData, Runtime
-from fleche.config.files import Settings, nearest, read_settings
 from fleche.errors import ConfigError
+from fleche.storage.packing import PLAIN, Packing
 
-__all__ = ["Located", "Opener", "opener"]
+if TYPE_CHECKING:
+    from fleche.call import LazyCall
+    from fleche.call.conditions import Condition
+    from fleche.storage.base import CallStorage, ValueStorage
+    from fleche.storage.loader import Loader
+    from fleche.storage.signing import Keyring
+
+__all__ = ["build", "build_calls", "build_values", "name_of"]
+
+Open = Callable[[Mapping[str, Any]], BaseCache]
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
-    """Where a cache is, and why there.
+def name_of(recipe: Mapping[str, Any]) -> str:
+    """Return a text that is the same for the same recipe."""
+    return json.dumps(recipe, sort_keys=True)
 
-    Attributes:
-        place: A directory, or ``memory`` or ``void``.
-        why: What decided it, for people.
-        tag: Whether a directory is a cache in the system's sense, which backups may leave out.
+
+def build(recipe: Mapping[str, Any], open_part: Open) -> BaseCache:
+    """Return the cache of a recipe, new.
+
+    Args:
+        recipe: What `Resolver.of` gives.
+        open_part: Gives the caches that it is made of.
+
+    Raises:
+        ConfigError: Its parts do not go together.
+        StoreError: A store cannot be opened.
     """
-
-    place: str
-    why: str
-    tag: bool = False
-
-    @property
-    def made(self) -> bool:
-        """Whether something is at the place already; whether it is a store is told when it is opened."""
-        if self.place in ("memory", "void"):
-            return True
-        try:
-            with os.scandir(self.place) as entries:
-                return next(entries, None) is not None
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True
+    return _BUILDERS[recipe["type"]](recipe, open_part)
 
 
-class Opener:
-    """Opens caches by name, path or URL; each place once per process."""
+def _directory(recipe: Mapping[str, Any], _: Open) -> BaseCache:
+    options: dict[str, Any] = {
+        "cachedir_tag": bool(recipe.get("tag")),
+        "verify": recipe.get("verify") == "always",
+        "loader": _loader(recipe),
+    }
+    layout = _layout(recipe)
+    if layout == "files":
+        from fleche.storage.file import FileStore
 
-    def __init__(self) -> None:
-        self._open: dict[str, BaseCache] = {}
-        self._lock = threading.RLock()
-
-    def __call__(self, name: str | None) -> BaseCache:
-        """Return the cache of a name, path or URL; None is the default one.
-
-        Raises:
-            ConfigError: There is no such cache, or a configuration file is wrong.
-            StoreError: The store cannot be opened.
-        """
-        located = self.locate(name)
-        with self._lock:
-            if located.place not in self._open:
-                self._open[located.place] = _build(located)
-            return self._open[located.place]
-
-    def locate(self, name: str | None = None) -> Located:
-        """Return where a cache is, without opening it.
-
-        Raises:
-            ConfigError: There is no such cache, or a configuration file is wrong.
-        """
-        if name is None or name == "default":
-            return self._default()
-        return self._named(name, f"asked for by name: {name!r}")
-
-    def settings(self) -> Settings:
-        """Return what the configuration files say for the working directory."""
-        return read_settings(Path.cwd())
-
-    def metadata(self) -> tuple[MetaData, ...]:
-        """Return the metadata that is noted of every call."""
-        names = self.settings().default.get("metadata")
-        if names is None:
-            return Runtime(), Environment()
-        unknown = [name for name in names if name not in CONFIGURABLE]
-        if unknown:
-            raise ConfigError(f"[default] metadata: there is no {unknown[0]!r}{nearest(str(unknown[0]), CONFIGURABLE)}")
-        return tuple(CONFIGURABLE[name]() for name in names)
-
-    def algorithm(self) -> str | None:
-        """Return the digest algorithm that the configuration names, or None."""
-        return self.settings().default.get("digest")
-
-    def _default(self) -> Located:
-        store = os.environ.get("FLECHE_STORE")
-        if store:
-            return self._named(store, "FLECHE_STORE")
-        directory = os.environ.get("FLECHE_DIR")
-        if directory:
-            return Located(str(Path(directory).expanduser().absolute()), "FLECHE_DIR")
-        settings = self.settings()
-        chosen = settings.default.get("cache")
-        if chosen is not None:
-            return self._named(
-                str(chosen), f"[default] cache = {str(chosen)!r} in {settings.origin['default']}", settings
-            )
-        import platformdirs
-
-        return Located(
-            platformdirs.user_cache_dir("fleche", appauthor=False), "the cache directory of the platform", tag=True
-        )
-
-    def _named(self, name: str, why: str, settings: Settings | None = None) -> Located:
-        if name in ("memory", "void"):
-            return Located(name, why)
-        if "://" in name:
-            return _of_url(name, why)
-        if name.startswith((".", "~")) or "/" in name or os.sep in name:
-            return Located(str(Path(name).expanduser().absolute()), why)
-        settings = settings or self.settings()
-        table = settings.cache(name)
-        if table is None:
-            raise ConfigError(
-                f"there is no cache {name!r}{nearest(name, settings.caches)} (known: {', '.join(settings.caches)}; "
-                f"a path needs a '/', such as './{name}')"
-            )
-        return Located(table["root"] if table["type"] == "directory" else table["type"], why)
-
-
-def _of_url(url: str, why: str) -> Located:
-    from urllib.parse import unquote, urlsplit
-
-    parts = urlsplit(url)
-    if parts.scheme in ("memory", "void"):
-        return Located(parts.scheme, why)
-    if parts.scheme == "file" and parts.path:
-        return Located(unquote(parts.path), why)
-    raise ConfigError(f"{url}: no store of this kind is built in; give a path, file:///path, memory:// or void://")
-
-
-def _build(located: Located) -> BaseCache:
-    if located.place == "memory":
-        from fleche.storage.memory import MemoryStore
-
-        memory = MemoryStore()
-        return Cache(memory.values, memory.calls)
-    if located.place == "void":
-        from fleche.storage.void import VoidStore
-
-        void = VoidStore()
-        return Cache(void.values, void.calls)
+        files = FileStore(recipe["root"], **options, packing=_packing(recipe))
+        return Cache(files.values, files.calls)
     from fleche.storage.embedded import EmbeddedStore
 
-    store = EmbeddedStore(located.place, cachedir_tag=located.tag)
+    store = EmbeddedStore(recipe["root"], **options, packing=_packing(recipe))
     return Cache(store.values, store.calls)
 
 
-opener = Opener()
+def _layout(recipe: Mapping[str, Any]) -> str:
+    """Return the layout that is asked for, else that of the store that is there, else what suits the file system."""
+    layout: str = recipe.get("layout", "auto")
+    if layout != "auto":
+        return layout
+    root = Path(recipe["root"])
+    try:
+        sealed = json.loads((root / "FORMAT").read_bytes())
+        return "files" if sealed["layout"] == "files" else "index"
+    except (OSError, ValueError, KeyError, TypeError):  # none, or one of which its store tells what is wrong
+        pass
+    from fleche.storage.network import is_network
+
+    return "files" if not (root / "index.db").exists() and is_network(root) else "index"
+
+
+def _memory(*_: Any) -> BaseCache:
+    from fleche.storage.memory import MemoryStore
+
+    store = MemoryStore()
+    return Cache(store.values, store.calls)
+
+
+def _void(*_: Any) -> BaseCache:
+    from fleche.storage.void import VoidStore
+
+    store = VoidStore()
+    return Cache(store.values, store.calls)
+
+
+def _sql(recipe: Mapping[str, Any], _: Open) -> BaseCache:
+    from fleche.storage.sql import SqlStore
+
+    store = SqlStore(
+        recipe["url"],
+        schema=recipe.get("schema"),
+        trust=recipe.get("trust", False),
+        packing=_packing(recipe),
+    )
+    return Cache(store.values, store.calls)
+
+
+def _pair(recipe: Mapping[str, Any], _: Open) -> BaseCache:
+    return Cache(build_values(recipe["values"]), build_calls(recipe["calls"]))
+
+
+def _stack(recipe: Mapping[str, Any], open_part: Open) -> BaseCache:
+    from fleche.caches import CacheStack
+
+    return CacheStack(tuple(map(open_part, recipe["caches"])), write=recipe.get("write", "first"))
+
+
+def _pool(recipe: Mapping[str, Any], open_part: Open) -> BaseCache:
+    from fleche.caches import CachePool
+
+    return CachePool(tuple(map(open_part, recipe["caches"])))
+
+
+def _readonly(recipe: Mapping[str, Any], open_part: Open) -> BaseCache:
+    return open_part(recipe["cache"]).readonly()
+
+
+def _refreshing(recipe: Mapping[str, Any], open_part: Open) -> BaseCache:
+    from fleche.caches import RefreshingCache
+
+    return RefreshingCache(open_part(recipe["cache"]))
+
+
+def _filtered(recipe: Mapping[str, Any], open_part: Open) -> BaseCache:
+    from fleche.query import parse
+
+    try:
+        condition = parse(recipe["where"])
+    except ValueError as error:
+        raise ConfigError(f"where = {recipe['where']!r}: {error}") from error
+    return open_part(recipe["cache"]).filter(_Meets(condition))
+
+
+def _size_limited(recipe: Mapping[str, Any], open_part: Open) -> BaseCache:
+    from fleche.caches import SizeLimitedCache
+
+    behind = open_part(recipe["cache"])
+    if type(behind) is not Cache:
+        raise ConfigError(f"a cache of limited size needs a store behind it, not {behind}")
+    try:
+        return SizeLimitedCache(behind.values, behind.calls, recipe["max_size"])
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+_BUILDERS: Mapping[str, Callable[[Mapping[str, Any], Open], BaseCache]] = {
+    "cache": _pair,
+    "directory": _directory,
+    "filtered": _filtered,
+    "memory": _memory,
+    "pool": _pool,
+    "readonly": _readonly,
+    "refreshing": _refreshing,
+    "size_limited": _size_limited,
+    "sql": _sql,
+    "stack": _stack,
+    "void": _void,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Meets:
+    condition: Condition
+
+    def __call__(self, call: LazyCall) -> bool:
+        return bool(self.condition.decide(call.record, call))
+
+
+def build_values(table: Mapping[str, Any]) -> ValueStorage:
+    """Return the value storage of a checked table."""
+    if table["type"] == "file":
+        from fleche.storage.file.values import FileValues
+
+        return FileValues(table["root"], packing=_packing(table))
+    if table["type"] == "memory":
+        from fleche.storage.memory import ValueMemory
+
+        return ValueMemory({})
+    from fleche.storage.void import ValueVoid
+
+    return ValueVoid()
+
+
+def build_calls(table: Mapping[str, Any]) -> CallStorage:
+    """Return the call storage of a checked table."""
+    if table["type"] == "file":
+        from fleche.storage.file.calls import FileCalls
+
+        return FileCalls(table["root"])
+    if table["type"] == "sql":
+        from fleche.storage.sql import Sql
+
+        return Sql(table.get("url"))
+    if table["type"] == "memory":
+        from fleche.storage.memory import CallMemory
+
+        return CallMemory({})
+    from fleche.storage.void import CallVoid
+
+    return CallVoid()
+
+
+def _loader(recipe: Mapping[str, Any]) -> Loader | None:
+    from fleche.storage.loader import TRUSTED
+    from fleche.storage.safe_loader import SAFE
+
+    if "trust" not in recipe:
+        return None
+    return TRUSTED if recipe["trust"] else SAFE
+
+
+def _packing(recipe: Mapping[str, Any]) -> Packing:
+    compress, parts = recipe.get("compress", False), recipe.get("parts") or None
+    keys = _keys(recipe) if "secret_key" in recipe or os.environ.get("FLECHE_SECRET_KEY") else None
+    return Packing(compress=compress, parts=parts, keys=keys) if compress or parts or keys else PLAIN
+
+
+def _keys(recipe: Mapping[str, Any]) -> Keyring:
+    from fleche.storage.signing import Keyring, read_keys
+
+    if "secret_key" not in recipe:
+        return Keyring.from_environment()
+    try:
+        return Keyring(read_keys(recipe["secret_key"]))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"secret_key: {error}") from None

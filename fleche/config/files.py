@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fleche.config.checking import Checker
+from fleche.config.schema import RESERVED_CACHES, RESERVED_TABLES
 from fleche.errors import ConfigError
 
-__all__ = ["Settings", "nearest", "read_settings"]
-
-RESERVED_TABLES = frozenset({"default", "runtime"})
-RESERVED_CACHES = frozenset({"memory", "void", "default"})
-_KEYS = {
-    "default": frozenset({"cache", "metadata", "digest", "root"}),
-    "cache": frozenset({"type", "root"}),
-}
-_TYPES = ("directory", "memory", "void")
+__all__ = ["Settings", "read_settings"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +23,12 @@ class Settings:
     Attributes:
         tables: Tables by name; paths in them are absolute.
         origin: The file that each table came from.
+        files: The files that were read, nearest first.
     """
 
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     origin: Mapping[str, Path] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
 
     @property
     def default(self) -> Mapping[str, Any]:
@@ -62,18 +57,14 @@ def read_settings(start: Path) -> Settings:
     """
     tables: dict[str, Mapping[str, Any]] = {}
     origin: dict[str, Path] = {}
+    files = []
     for path, found in _documents(start):
+        files.append(path)
         for name, table in found.items():
             if name not in tables:
                 tables[name] = _checked(path, name, table)
                 origin[name] = path
-    return Settings(tables=tables, origin=origin)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint at the known word that is nearest to a wrong one, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return Settings(tables=tables, origin=origin, files=tuple(files))
 
 
 def _documents(start: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
@@ -117,25 +108,7 @@ def _checked(path: Path, name: str, table: Any) -> Mapping[str, Any]:
         )
     if name == "runtime":
         return table
-    known = _KEYS["default" if name == "default" else "cache"]
-    for key in table:
-        if key not in known:
-            raise ConfigError(
-                f"{path}: [{name}] has no key {key!r}{nearest(key, known)} (known: {', '.join(sorted(known))})"
-            )
-    if name == "default":
-        return table
-    if name in RESERVED_CACHES:
+    if name in RESERVED_CACHES - RESERVED_TABLES:
         raise ConfigError(f"{path}: [{name}] is reserved; give the cache another name")
-    return _checked_cache(path, name, dict(table))
-
-
-def _checked_cache(path: Path, name: str, table: dict[str, Any]) -> Mapping[str, Any]:
-    kind = table.setdefault("type", "directory")
-    if kind not in _TYPES:
-        raise ConfigError(f"{path}: [{name}] type = {kind!r}{nearest(str(kind), _TYPES)} (known: {', '.join(_TYPES)})")
-    if kind == "directory":
-        if not isinstance(table.get("root"), str):
-            raise ConfigError(f"{path}: [{name}] needs root, the path of its directory, as text")
-        table["root"] = str((path.parent / Path(table["root"]).expanduser()).absolute())
-    return table
+    checker = Checker(str(path), path.parent)
+    return checker.default(table) if name == "default" else checker.cache(name, table)

@@ -215,3 +215,98 @@ def test_the_version_can_be_asked(run: Run) -> None:
     """As of other commands."""
     assert run("--version").stdout == f"fleche {fleche.__version__}\n"
     assert run("-h").stdout == run("--help").stdout
+
+
+def test_config_show_says_what_holds_and_why(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings, where they are from, the active cache and variables; never a secret."""
+    monkeypatch.delenv("FLECHE_DIR")
+    monkeypatch.setenv("FLECHE_SECRET_KEY", "ab" * 32)
+    (tmp_path / "fleche.toml").write_text(
+        '[default]\ncache = "mine"\nroot = true\n[mine]\nroot = "r"\nsecret_key = "cdcdcdcd"\n'
+        '[db]\ntype = "sql"\nurl = "postgresql://ada:geheim@host/db"\n[s]\ntype = "stack"\n'
+        'caches = ["mine", {type = "directory", root = "x", secret_key = "cdcdcdcd"}]\n'
+    )
+    told = json.loads(run("config", "show", "--json").stdout)
+    assert told["active"]["place"] == str(tmp_path / "r")
+    assert told["environment"] == {"FLECHE_SECRET_KEY": "(set)"}
+    assert told["files"] == [str(tmp_path / "fleche.toml")]
+    text = run("config", "show", "--origin").stdout
+    assert f"[mine] root in {tmp_path}/fleche.toml" in text
+    for secret in ("abab", "cdcd", "geheim"):
+        assert secret not in text + json.dumps(told) + run("info", "--store", "mine").stdout
+    assert "[mine] root" in run("config", "show").stdout
+
+
+def test_config_check_names_every_wrong_table(run: Run, tmp_path: Path) -> None:
+    """A wrong key at once; what a table names and is not there, table by table."""
+    assert "nothing is wrong" in run("config", "check").stdout
+    path = tmp_path / "fleche.toml"
+    path.write_text(
+        '[default]\nroot = true\n[a]\ntemplate = "x"\n[b]\ntype = "readonly"\ncache = "y"\n[c]\nroot = "r"\n'
+    )
+    done = run("config", "check", code=2)
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["a", "b"]
+    assert done.stderr == "fleche: 2 of the tables cannot be used\n"
+    path.write_text("[a]\nrot = 1\n")
+    assert "did you mean 'root'" in run("config", "check", code=2).stderr
+
+
+def test_export_and_import_carry_calls(filled: Run, tmp_path: Path) -> None:
+    """A selection, to one file, into another store; twice is as once."""
+    assert filled("export", "a.fleche", "fit", "--arg", "lr=0.1").stdout == "1 exported, 0 already there, 0 failed\n"
+    assert filled("export", "a.fleche").stdout == "4 exported, 1 already there, 0 failed\n"
+    there = ("--store", "./other")
+    assert filled("import", "a.fleche", "--dry-run", *there).stdout.startswith("5 would be imported")
+    assert not (tmp_path / "other").exists()
+    assert filled("import", "a.fleche", *there).stdout == "5 imported, 0 already there, 0 failed\n"
+    assert json.loads(filled("import", "a.fleche", "--json", *there).stdout)["there"] == 5
+    assert rows(filled("ls", "--json", "--all", *there)) == rows(filled("ls", "--json", "--all"))
+    assert "there is no archive" in filled("import", "b.fleche", *there, code=2).stderr
+    (tmp_path / "text").write_text("text" * 1000)
+    assert "no archive of fleche" in filled("export", "text", code=2).stderr
+
+
+def test_transfer_moves_calls(filled: Run) -> None:
+    """To any store; with --pop they are gone here."""
+    assert filled("transfer", "default", "sqlite:///x.db").stdout == "5 moved, 0 already there, 0 failed\n"
+    assert filled("transfer", "default", "./y", "--pop").stdout == "5 moved, 0 already there, 0 failed\n"
+    filled("ls", "--all", code=1)
+    assert json.loads(filled("info", "--json", "--store", "./y").stdout)["calls"] == 5
+    assert "there is no store" in filled("transfer", "./no", "./y", code=1).stderr
+
+
+def test_verify_and_repair_find_and_mend(filled: Run, tmp_path: Path) -> None:
+    """Code 1 where something is wrong, and 0 after it was mended."""
+    assert filled("verify", "--values").stdout == "nothing is wrong\n"
+    script = "from fleche import cached\n@cached\ndef big(): return b'x' * 5_000_000\nbig()\n"
+    (tmp_path / "script.py").write_text(script)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True)
+    (value,) = [path for path in (tmp_path / "default-store" / "values").rglob("*") if path.is_file()]
+    value.chmod(0o644)
+    value.write_bytes(value.read_bytes()[:-9] + b"damage...")
+    assert "damaged value" in filled("verify", code=1).stdout
+    assert json.loads(filled("repair", "--dry-run", "--json", code=1).stdout.splitlines()[0])["fault"] == "damaged"
+    assert value.exists()
+    filled("repair")
+    assert filled("verify").stdout == "nothing is wrong\n"
+
+
+def test_looking_makes_no_member(filled: Run, tmp_path: Path) -> None:
+    """Of a stack, what is there is looked at."""
+    both = ("--store", "./nobody,default,memory")
+    assert len(rows(filled("ls", "--all", "--json", *both))) == 5
+    assert "5 calls" in filled("info", *both).stdout
+    assert not (tmp_path / "nobody").exists()
+
+
+def test_every_kind_of_store_can_be_asked(filled: Run, tmp_path: Path) -> None:
+    """A stack, a pool, a database, a view."""
+    (tmp_path / "fleche.toml").write_text(
+        '[db]\ntype = "sql"\nurl = "sqlite:///x.db"\n[s]\ntype = "stack"\ncaches = ["default", "db"]\n'
+        '[p]\ntype = "pool"\ncaches = ["default", "memory"]\n[v]\ntype = "readonly"\ncache = "default"\n'
+    )
+    filled("transfer", "default", "db")
+    for name in ("db", "s", "p", "v", "memory", "default,db"):
+        assert "calls" in filled("info", "--store", name).stdout
+        json.loads(filled("info", "--json", "--store", name).stdout)
+        assert "Traceback" not in filled("ls", "--store", name, code=1 if name == "memory" else 0).stderr

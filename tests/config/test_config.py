@@ -11,19 +11,6 @@ from fleche.config import Opener, read_settings
 from fleche.errors import ConfigError
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory below a home, with nothing set."""
-    home = tmp_path / "home"
-    here = home / "a" / "b"
-    here.mkdir(parents=True)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
-    monkeypatch.delenv("FLECHE_DIR")
-    monkeypatch.chdir(here)
-    return here
-
-
 def write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -80,6 +67,13 @@ def test_root_true_stops_the_walk(here: Path) -> None:
     [
         ('[default]\ncahce = "x"', "has no key 'cahce'; did you mean 'cache'?"),
         ('[one]\nroto = "x"', "did you mean 'root'?"),
+        ('[one]\nroot = "x"\nlayout = "file"', "did you mean 'files'?"),
+        ('[one]\ntype = "size_limited"\nmax_size = 3', "needs cache, or values and calls"),
+        ('[one]\ntype = "size_limited"\ncache = "x"\nmax_size = true', "as whole number"),
+        ('[one]\ntype = "stack"', "needs caches"),
+        ('[one]\ntype = "sql"', "needs url"),
+        ('[one]\nvalues.type = "pikle"\ncalls.type = "sql"', "did you mean 'pickle'?"),
+        ('[one]\ncalls.type = "void"\nvalues.type = "file"', "[one.values] needs root"),
         ('[one]\ntype = "dirctory"\nroot = "x"', "did you mean 'directory'?"),
         ("[one]\nroot = 3", "needs root"),
         ('[memory]\nroot = "x"', "reserved"),
