@@ -33,6 +33,7 @@ from fleche.storage import (
     ValueBagOfHoldingH5File,
     ValueMemory,
     ValueMixin,
+    ValuePickleFile,
     ValueStorage,
     ValueVoid,
     get_storage_constructor,
@@ -294,6 +295,17 @@ def test_a_registered_serializer_writes_and_reads():
     stored = Envelope.pack(serializers.serialized("upper", "text")).to_bytes()
     assert b"TEXT" in stored
     assert Envelope.parse(stored, place="here").load(TRUSTED) == "text"
+
+
+def test_a_storage_names_a_registered_serializer(tmp_path):
+    """``ValuePickleFile(root, serializer=...)`` writes by it, and reads what it wrote."""
+    register_serializer("upper", lambda value: value.upper().encode(), lambda data: data.decode().lower())
+    values = ValuePickleFile(tmp_path / "values", serializer="upper")
+    key = values.save("text")
+    assert values.load(key) == pickle.loads(pickle.dumps(values)).load(key) == "text"
+    assert b"TEXT" in next(path for path in (tmp_path / "values").rglob(f"{key}*") if path.is_file()).read_bytes()
+    with pytest.raises(ConfigError, match="register_serializer"):
+        ValuePickleFile(tmp_path / "values", serializer="lower")
 
 
 def test_a_registered_serializer_reads_nothing_of_others():

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from fleche.errors import ConfigError
+from fleche.storage import serializers
+from fleche.storage.envelope import Envelope
 from fleche.storage.file.calls import FileCalls
 from fleche.storage.file.values import FileValues
 from fleche.storage.packing import PART, Packing
 from fleche.storage.signing import Keyring, read_keys
 
 __all__ = ["CallPickleFile", "ValuePickleFile"]
-
-_SERIALIZERS = ("pickle", "cloudpickle", "dill")
 
 
 class ValuePickleFile(FileValues):
@@ -115,10 +114,25 @@ class CallPickleFile(FileCalls):
 
 
 def _packing(secret_key: str | bytes | Sequence[str | bytes], serializer: str, *, compress: bool) -> Packing:
-    if serializer not in _SERIALIZERS:
-        raise ConfigError(f"serializer={serializer!r} is not known here; take one of {', '.join(_SERIALIZERS)}")
     keys = read_keys(secret_key)
-    return Packing(compress=compress, keys=Keyring(keys) if keys else None)
+    return _BySerializer(
+        compress=compress, keys=Keyring(keys) if keys else None, serializer=serializers.SERIALIZERS.check(serializer)
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _BySerializer(Packing):
+    """Packs what a serializer of the user's makes of a value.
+
+    Attributes:
+        serializer: Its name; ``pickle``, ``cloudpickle`` and ``dill`` are the envelope's own way.
+    """
+
+    serializer: str
+
+    def pack(self, value: Any) -> Envelope:
+        """Return a value's envelope; see `Packing.pack`."""
+        return Packing.pack(self, serializers.serialized(self.serializer, value))
 
 
 def _values(kind: type[ValuePickleFile], root: str, packing: Packing, depth: int, serializer: str) -> ValuePickleFile:
