@@ -29,6 +29,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from fleche.call.records import QueryCall
 from fleche.storage.sql.conditions import Clause, Dialect, may_hold
+from fleche.storage.sql.record_columns import RECORD
 from fleche.storage.sql.rows import outcome_number, version_text
 from fleche.storage.sql.schema import (
     arguments,
@@ -156,29 +157,7 @@ SIGNATURES = select(calls.c.key, calls.c.signature).where(calls.c.signature.is_n
 CALL_COUNT = select(func.count()).select_from(calls)
 RECENT_IDS = select(calls.c.id).order_by(*_newest).limit(bindparam("limit"))
 
-RECORDS = (
-    select(
-        calls.c.id,
-        calls.c.key,
-        functions.c.module,
-        functions.c.name,
-        functions.c.version,
-        functions.c.code,
-        calls.c.outcome,
-        calls.c.result,
-        calls.c.form,
-        calls.c.at,
-        calls.c.start,
-        calls.c.wall,
-        calls.c.cpu,
-        calls.c.sys,
-        environments.c.json,
-        calls.c.parent,
-        calls.c.expires,
-    )
-    .select_from(calls.join(functions).outerjoin(environments))
-    .where(calls.c.id.in_(_IDS))
-)
+RECORDS = select(*RECORD).select_from(calls.join(functions).outerjoin(environments)).where(calls.c.id.in_(_IDS))
 ARGUMENTS = select(arguments).where(arguments.c.call.in_(_IDS)).order_by(arguments.c.call, arguments.c.position)
 METADATA = select(metadata).where(metadata.c.call.in_(_IDS)).order_by(metadata.c.call)
 EDGES = select(edges.c.call, edges.c.input).where(edges.c.call.in_(_IDS)).order_by(edges.c.call, edges.c.position)

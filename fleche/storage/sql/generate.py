@@ -32,6 +32,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
+from fleche.storage.sql.record_columns import RECORD
 from fleche.storage.sql.schema import (
     METADATA,
     VERSION,
@@ -162,27 +163,7 @@ def _reading() -> dict[str, ClauseElement]:
         "CALL_CANDIDATES": _two(select(key).where(key.between(_LOW, _HIGH)).order_by(key)),
         "CALL_BELOW": select(func.max(key)).where(key < _KEY),
         "CALL_ABOVE": select(func.min(key)).where(key > _KEY),
-        "CALLS": select(
-            calls.c.id,
-            calls.c.key,
-            functions.c.module,
-            functions.c.name,
-            functions.c.version,
-            functions.c.code,
-            calls.c.outcome,
-            calls.c.result,
-            calls.c.form,
-            calls.c.at,
-            calls.c.start,
-            calls.c.wall,
-            calls.c.cpu,
-            calls.c.sys,
-            environments.c.json,
-            calls.c.parent,
-            calls.c.expires,
-        )
-        .select_from(calls.join(functions).outerjoin(environments))
-        .where(calls.c.id.in_(_IDS)),
+        "CALLS": select(*RECORD).select_from(calls.join(functions).outerjoin(environments)).where(calls.c.id.in_(_IDS)),
         "ARGUMENTS": select(arguments)
         .where(arguments.c.call.in_(_IDS))
         .order_by(arguments.c.call, arguments.c.position),
