@@ -172,9 +172,14 @@ class CacheStack(Members):
         nearest, *others = self._writers
         for other in others:
             try:
-                other.receive(nearest.pick(key))
+                parcel = nearest.pick(key)
             except KeyError:  # it was evicted meanwhile
                 return
+            except Exception as error:
+                self._told_behind(nearest, error)
+                return
+            try:
+                other.receive(parcel)
             except Exception as error:
                 self._told_behind(other, error)
 
