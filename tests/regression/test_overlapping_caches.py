@@ -9,6 +9,7 @@ import pytest
 from fleche.caches import Cache, CachePool, CacheStack, Filing, RefreshingCache, Rejected
 from fleche.call import ABSENT, Call, Outcome
 from fleche.digest import digest
+from fleche.errors import StoreError
 from fleche.storage.embedded import EmbeddedStore
 from fleche.storage.file import FileStore
 from fleche.storage.memory import CallMemory, MemoryStore, ValueMemory
@@ -145,3 +146,20 @@ def test_members_are_told_apart(compose, spoil):
     assert both.filter(good).lookup(key) is None
     both.transfer_keys([key], target)
     assert target.load(key).result == "new"
+
+
+def test_a_member_that_does_not_evict_is_no_secret():
+    """The others evict, and whoever asked learns each time that the record may come back."""
+    near, down, far = memory(), memory(), memory()
+    stack = CacheStack((near, down, far), write="through")
+
+    def fails(key):
+        raise StoreError("it is down")
+
+    down.evict = fails
+    key = stack.save(call())
+    for _ in range(2):
+        with pytest.raises(StoreError, match="down"):
+            stack.evict(key)
+    assert not near.contains(key)
+    assert not far.contains(key)
