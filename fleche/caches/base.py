@@ -360,7 +360,8 @@ class BaseCache(OperationContext):
             What was done. Records that fail do not stop the others.
 
         Raises:
-            Rejected: The other cache is read-only, or ``pop`` is given and this one is.
+            Rejected: The other cache is read-only; or ``pop`` is given, and this one is, or both keep calls in one
+                place.
         """
         return self.query().all().transfer(other, pop=pop, overwrite=overwrite)
 

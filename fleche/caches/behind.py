@@ -53,13 +53,18 @@ class Behind:
             thread.join()
 
     def _run(self) -> None:
-        while True:
+        try:
+            while True:
+                with self._lock:
+                    if not self._waiting:
+                        self._thread = None
+                        return
+                    key = self._waiting.popleft()
+                self._work(key)
+        except BaseException:  # such as an exit that the work asks for: the next key gets a thread that does the rest
             with self._lock:
-                if not self._waiting:
-                    self._thread = None
-                    return
-                key = self._waiting.popleft()
-            self._work(key)
+                self._thread = None
+            raise
 
     def after_fork_in_child(self) -> None:
         """Start with nothing to do."""

@@ -29,7 +29,11 @@ class FilteringMixin(CacheWrapper):
     def lookup(self, key: Digest) -> Hit | None:
         """Return what is stored under the full key of a call, if it is shown."""
         hit = super().lookup(key)
-        return hit if hit is not None and self._shows(key) else None
+        if hit is None:
+            return None
+        # What is shown must be what is found: several members, or another process, may have filed under the key.
+        shown = (call for call in self.find_key(key) if (call.outcome, call.record.result) == (hit.outcome, hit.result))
+        return hit if any(True for _ in shown) else None
 
     def find(self, template: QueryCall) -> Iterable[LazyCall]:
         """Return the calls that match a template and are shown, oldest first."""

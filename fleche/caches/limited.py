@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from fleche.clock import SYSTEM, Clock
 from fleche.digest import Digest
 from fleche.errors import FlecheError
 from fleche.storage.base import CallStorage, ValueStorage
+from fleche.storage.forks import FORKS
 
 __all__ = ["SizeLimitedCache", "SizeLimitedMixin"]
 
@@ -30,6 +32,10 @@ class SizeLimitedMixin(Cache):
 
     max_size: int
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._turn = _Turn()
+
     def prepare(
         self, call: Call | DigestedCall, filing: Filing | None = None, *, values: Mapping[str, Any] | None = None
     ) -> PreparedCall:
@@ -44,13 +50,31 @@ class SizeLimitedMixin(Cache):
 
     def _trim(self, filed: Digest) -> None:
         try:
-            excess = self.calls.count() - self.max_size
-            if excess > 0:
-                oldest = [record.key for record in self.calls.oldest(excess + 1)]
-                for key in [key for key in oldest if key != filed][:excess]:
-                    self.evict(key)
+            with self._turn.lock:  # or two count each other's records, and both evict
+                self._evict_oldest(self.calls.count() - self.max_size, filed)
         except FlecheError as error:  # the call is filed; that there are too many is no failure of it
             log.warning("%s: the oldest calls were not evicted: %s", self, error)
+
+    def _evict_oldest(self, excess: int, filed: Digest) -> None:
+        if excess <= 0:
+            return
+        oldest = [record.key for record in self.calls.oldest(excess + 1)]
+        for key in [key for key in oldest if key != filed][:excess]:
+            if self.calls.count() <= self.max_size:  # other processes evict too
+                return
+            self.evict(key)
+
+
+class _Turn:
+    """Of the threads of a process, one evicts at a time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        FORKS.add(self)
+
+    def after_fork_in_child(self) -> None:
+        """Begin with a lock that nobody holds."""
+        self.lock = threading.Lock()
 
 
 class SizeLimitedCache(SizeLimitedMixin, Cache):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fleche.caches.base import BaseCache
 from fleche.caches.parcels import Parcel
 from fleche.caches.troubles import Troubles
-from fleche.call import LazyCall, Outcome, QueryCall
+from fleche.call import DigestedCall, LazyCall, Outcome, QueryCall
 from fleche.clock import SYSTEM, to_micros
 from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["MemberHit", "Members", "is_good"]
 
 Answer = TypeVar("Answer")
+
+_OTHER, _RESULT, _GOOD = 1, 2, 3  # how much a record counts: a failure, a result, one that is there and not expired
 
 
 class MemberHit(Hit):
@@ -174,24 +176,38 @@ class Members(BaseCache):
 
     def find_key(self, key: Digest) -> Iterable[LazyCall]:
         """Return the call of a full key that counts, whatever its outcome, or nothing."""
-        first = None
-        for _, found in self._ask("reading", lambda member: next(iter(member.find_key(key)), None)):
-            if found is not None and found.outcome is Outcome.RESULT:
-                first = found
+        best, rank = None, 0
+        for _, (found, its) in self._ask("reading", partial(self._ranked, key)):
+            if found is not None and its > rank:
+                best, rank = found, its
+            if rank == _GOOD:
                 break
-            first = first or found
-        return [] if first is None else [LazyCall(first.record, self)]
+        return [] if best is None else [LazyCall(best.record, self)]
+
+    def _ranked(self, key: Digest, member: BaseCache) -> tuple[LazyCall | None, int]:
+        """Return the call that a member has under a key, and how much it counts among those of other members."""
+        found = next(iter(member.find_key(key)), None)
+        if found is None or found.outcome is not Outcome.RESULT:
+            return found, _OTHER
+        hit = member.lookup(key) if len(self.members) > 1 else None
+        return found, _GOOD if hit is not None and is_good(hit) else _RESULT
 
     def load(self, key: Digest | str) -> LazyCall:
-        """Return a stored call by key or prefix, of the first member that has its result."""
+        """Return a stored call by key or prefix: that which `lookup` finds, else of the first member that has it."""
         whole = Digest(key)
         if len(whole) != chosen().length:
             whole = self._expanded(whole, 0)
+        best: LazyCall | None = None
         missing: KeyError | None = None
-        for _, found in self._ask("reading", partial(_loaded, whole)):
-            if isinstance(found, LazyCall):
-                return LazyCall(found.record, self)
-            missing = missing or found
+        for _, (found, good) in self._ask("reading", partial(_loaded, whole, sole=len(self.members) == 1)):
+            if not isinstance(found, LazyCall):
+                missing = missing or found
+                continue
+            best = found if good else best or found
+            if good:
+                break
+        if best is not None:
+            return LazyCall(best.record, self)
         raise missing or UnknownDigestError(f"{self} holds no call {whole}", digest=str(whole))
 
     def recent(self, count: int) -> list[LazyCall]:
@@ -256,12 +272,19 @@ class Members(BaseCache):
     # -- the whole ---------------------------------------------------------------------------------------------
 
     def pick(self, key: Digest) -> Parcel:
-        """Return a record by its full key with its values, of the first member that has both."""
+        """Return a record by its full key with its values: of the members that have both, the one that counts."""
         missing: Exception | None = None
+        best, rank = None, 0
         for _, found in self._ask("reading", partial(_picked, key)):
-            if isinstance(found, Parcel):
-                return found
-            missing = _telling(missing, found)
+            if not isinstance(found, Parcel):
+                missing = _telling(missing, found)
+                continue
+            if (its := _rank(found.record)) > rank:
+                best, rank = found, its
+            if rank == _GOOD:
+                break
+        if best is not None:
+            return best
         raise missing or UnknownDigestError(f"{self} holds no call {key}", digest=str(key))
 
     def check(self, *, values: bool = False, repair: bool = False) -> Iterable[Finding]:
@@ -308,13 +331,23 @@ class Members(BaseCache):
             member.close()
 
 
-def _loaded(key: Digest, member: BaseCache) -> LazyCall | KeyError:
+def _rank(record: DigestedCall) -> int:
+    """Return how much a record counts that has its result."""
+    if record.outcome is not Outcome.RESULT:
+        return _OTHER
+    return _GOOD if record.expires is None or SYSTEM.now() < record.expires else _RESULT
+
+
+def _loaded(key: Digest, member: BaseCache, *, sole: bool) -> tuple[LazyCall | KeyError, bool]:
+    """Return a member's call, and whether it is good; of the sole member, as if it were."""
     try:
-        return member.load(key)
+        found = member.load(key)
     except AmbiguousDigestError:
         raise
     except KeyError as missing:
-        return missing
+        return missing, False
+    hit = None if sole else member.lookup(key)
+    return found, sole or (hit is not None and is_good(hit))
 
 
 def _loaded_value(key: Digest, form: str | None, member: BaseCache) -> tuple[Any, Exception | None]:

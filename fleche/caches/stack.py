@@ -172,9 +172,14 @@ class CacheStack(Members):
         nearest, *others = self._writers
         for other in others:
             try:
-                other.receive(nearest.pick(key))
+                parcel = nearest.pick(key)
             except KeyError:  # it was evicted meanwhile
                 return
+            except Exception as error:
+                self._told_behind(nearest, error)
+                return
+            try:
+                other.receive(parcel)
             except Exception as error:
                 self._told_behind(other, error)
 
@@ -208,6 +213,7 @@ class CacheStack(Members):
         Raises:
             KeyError: A prefix names nothing.
             Rejected: No member can be written to.
+            Exception: A member failed, and may have it still; the others have it no more.
         """
         if not self._writers:
             raise Rejected(f"{self} does not evict {key}: none of its members can be written to")
@@ -217,8 +223,14 @@ class CacheStack(Members):
         if len(whole) != chosen().length:
             whole = self._expanded(whole, 0)
         with self._operation_context(whole, intent=Intent.WRITE):
-            for _ in self._ask("evicting", lambda member: member.evict(whole), self._writers):
-                pass
+            failure: Exception | None = None
+            for member in self._writers:
+                try:
+                    member.evict(whole)
+                except Exception as error:
+                    failure = failure or error
+            if failure is not None:
+                raise failure
 
     def refuses(self, value: Any) -> UntrustedError | None:
         """Return why the member that new calls are filed in will not build a value when it is read."""

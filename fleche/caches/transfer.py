@@ -6,11 +6,12 @@ import time
 from collections.abc import Sequence
 
 from fleche.caches.base import BaseCache
-from fleche.caches.parcels import Receipt
+from fleche.caches.parcels import Parcel, Receipt
+from fleche.caches.places import writable_places
 from fleche.caches.progress import Bar
 from fleche.caches.reports import TransferReport
 from fleche.digest import Digest
-from fleche.errors import Rejected
+from fleche.errors import Rejected, SaveError
 
 __all__ = ["transfer"]
 
@@ -28,7 +29,7 @@ def transfer(
         overwrite: Whether records that are there are replaced.
 
     Raises:
-        Rejected: The target is read-only, or ``pop`` is given and the source is.
+        Rejected: The target is read-only; or ``pop`` is given, and the source is, or both keep calls in one place.
         TypeError: The target is no cache.
     """
     if not isinstance(target, BaseCache):
@@ -38,6 +39,11 @@ def transfer(
             raise Rejected(
                 f"{cache} is read-only: nothing can be transferred {'to' if cache is target else 'out of'} it"
             )
+    if pop and writable_places(source) & writable_places(target):
+        raise Rejected(
+            f"{target} keeps calls where {source} does, so that what is removed there would be gone here; transfer "
+            f"out of the part that only the source has"
+        )
     work = _Transfer(source, target, pop=pop, overwrite=overwrite)
     with Bar("transfer", len(keys)) as bar:
         for key in keys:
@@ -67,9 +73,20 @@ class _Transfer:
             else:
                 self._moved.append(receipt)
             if self._pop and (receipt is not None or self._has(key, parcel.record.result)):
-                self._source.evict(key)
+                self._remove(parcel)
         except Exception as error:
             self._failed.append((key, f"{type(error).__name__}: {error}"))
+
+    def _remove(self, parcel: Parcel) -> None:
+        """Remove from the source what the target has."""
+        key = parcel.record.key
+        there = next(iter(self._source.find_key(key)), None)
+        if there is not None and (there.outcome, there.record.result) != (parcel.record.outcome, parcel.record.result):
+            raise SaveError("another record was filed under its key meanwhile; it stays")
+        self._source.evict(key)
+        if next(iter(self._target.find_key(key)), None) is None:  # one place behind both, which nothing told
+            self._target.receive(parcel)
+            raise SaveError("the target keeps calls where the source does; it stays")
 
     def _has(self, key: Digest, result: Digest | None) -> bool:
         """Whether the target has the same result, as after a transfer that was interrupted."""

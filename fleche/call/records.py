@@ -95,15 +95,20 @@ class DigestedCall:
     def replaces(self, old: DigestedCall) -> bool:
         """Whether filing this record over an older one of the same key changes anything.
 
-        A result is left alone by an equal result that came before it expired, and is never replaced by an error or a
-        partial outcome.
+        A result is left alone by an equal result that came before it expired and does not expire sooner, and is never
+        replaced by an error or a partial outcome.
         """
         if old.outcome is not Outcome.RESULT:
             return True
         return self.outcome is Outcome.RESULT and (self.result != old.result or self._renews(old))
 
     def _renews(self, old: DigestedCall) -> bool:
-        """Whether an older record had expired when this call began, so that only this one can be a hit."""
+        """Whether an older record had expired when this call began, or would outlive this one.
+
+        It does where the function was given a time to live since, or a shorter one, by which only this can be a hit.
+        """
+        if self.expires is not None and (old.expires is None or self.expires < old.expires):
+            return True
         return old.expires is not None and self.at is not None and self.at >= old.expires
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Generic, Self, TypeVar
+from functools import partial
+from typing import Any, Generic, NoReturn, Self, TypeVar
 
 from fleche.caches import BaseCache, Recorded
 from fleche.call import Outcome
-from fleche.errors import DamagedWarning
+from fleche.digest import Digest
+from fleche.errors import DamagedWarning, UnknownDigestError
 from fleche.memo.active import Mode
 from fleche.memo.flight import MISSING
 from fleche.memo.memo import Memo, Sealed
@@ -44,13 +46,25 @@ class _Tape:
                 f"item {type(error).__qualname__}",
                 f"yielded an item that cannot be stored, so nothing is: {error}",
                 error,
+                result=item,
             )
 
     def end(self, returned: Any = None) -> None:
-        """File the whole."""
-        if self._run is not None:
+        """File the whole; what was returned and cannot be stored ends the recording, not the generator."""
+        if self._run is None:
+            return
+        try:
             kept = None if returned is None else self._cache.keep(returned)
-            self._close().commit(Recorded(tuple(self._items), kept))
+        except Exception as error:
+            self.drop()
+            self._memo.complaints.make(
+                f"returned {type(error).__qualname__}",
+                f"returned what cannot be stored, so nothing is: {error}",
+                error,
+                result=returned,
+            )
+            return
+        self._close().commit(Recorded(tuple(self._items), kept))
 
     def stop(self) -> None:
         """File what there is: the reader went away before the end."""
@@ -91,22 +105,26 @@ class _Replay:
         """
         if self.position == len(self._items):
             return MISSING
-        try:
-            item = self._cache.load_value(*self._items[self.position])
-        except Exception as error:
-            self._memo.complaints.make(
-                "item gone",
-                f"runs its body anew; item {self.position} is of no use: {error}",
-                error,
-                kind=DamagedWarning,
-            )
-            raise LookupError(self.position) from error
+        item = self._load(self._items[self.position], f"item {self.position}")
         self.position += 1
         return item
 
     def returned(self) -> Any:
-        """Return what the generator returned."""
-        return None if self._returned is None else self._cache.load_value(*self._returned)
+        """Return what the generator returned.
+
+        Raises:
+            LookupError: It is gone or damaged.
+        """
+        return None if self._returned is None else self._load(self._returned, "what it returned")
+
+    def _load(self, place: tuple[Digest, str], what: str) -> Any:
+        try:
+            return self._cache.load_value(*place)
+        except Exception as error:
+            self._memo.complaints.make(
+                "item gone", f"the stored stream ends early; {what} is of no use: {error}", error, kind=DamagedWarning
+            )
+            raise LookupError(what) from error
 
 
 class Recording(Generic[T]):
@@ -164,9 +182,9 @@ class Recording(Generic[T]):
 class Replaying(Generic[T]):
     """The stored items of a generator, one by one."""
 
-    def __init__(self, replay: _Replay, memo: Memo, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def __init__(self, replay: _Replay, again: Callable[[], Any]) -> None:
         self._replay = replay
-        self._again = (memo, args, kwargs)
+        self._again = again
         self._live: Iterator[T] | None = None
         self._closed = False
 
@@ -180,18 +198,18 @@ class Replaying(Generic[T]):
             return next(self._live)
         try:
             item = self._replay.next()
+            returned = self._replay.returned() if item is MISSING else None
         except LookupError:
             self._live = self._recomputed()
             return next(self._live)
         if item is MISSING:
             self._closed = True
-            raise StopIteration(self._replay.returned())
+            raise StopIteration(returned)
         return item  # type: ignore[no-any-return]
 
     def _recomputed(self) -> Iterator[T]:
         """Run the body anew, and pass over the items that were given already."""
-        memo, args, kwargs = self._again
-        live: Iterator[T] = memo.recall(Mode.REFRESH, args, kwargs)
+        live: Iterator[T] = self._again()
         for _ in range(self._replay.position):
             next(live)
         return live
@@ -272,9 +290,9 @@ class AsyncRecording(Generic[T]):
 class AsyncReplaying(Generic[T]):
     """The stored items of an async generator, one by one."""
 
-    def __init__(self, replay: _Replay, memo: Memo, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def __init__(self, replay: _Replay, again: Callable[[], Any]) -> None:
         self._replay = replay
-        self._again = (memo, args, kwargs)
+        self._again = again
         self._live: AsyncIterator[T] | None = None
         self._closed = False
 
@@ -298,8 +316,7 @@ class AsyncReplaying(Generic[T]):
 
     async def _recomputed(self) -> AsyncIterator[T]:
         """Run the body anew, and pass over the items that were given already."""
-        memo, args, kwargs = self._again
-        live: AsyncIterator[T] = memo.recall(Mode.REFRESH, args, kwargs)
+        live: AsyncIterator[T] = self._again()
         for _ in range(self._replay.position):
             await anext(live)
         return live
@@ -347,7 +364,7 @@ class StreamMemo(Memo):
             found = self.look(cache, sealed)
             if isinstance(found, Recorded):
                 self.hit(sealed)
-                return self._replaying(_Replay(self, cache, found), self, args, kwargs)
+                return self._replaying(_Replay(self, cache, found), partial(self._anew, mode, args, kwargs))
         if mode is Mode.FROZEN:
             raise self.refuse_miss(sealed)
         args, kwargs = self.loaded(cache, sealed, args, kwargs)
@@ -359,7 +376,21 @@ class StreamMemo(Memo):
     def load(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Return an iterator over what the call yielded before."""
         found = super().load(args, kwargs)
-        return self._replaying(_Replay(self, self.cache(), found), self, args, kwargs)
+        return self._replaying(_Replay(self, self.cache(), found), self._lost)
+
+    def _lost(self) -> NoReturn:
+        raise UnknownDigestError(f"{self.label}: part of what it yielded is gone; calling it computes it anew")
+
+    def _anew(self, mode: Mode, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Run the body again, where what it yielded before is of no use, as far as the mode of the call lets it."""
+        if mode is Mode.ON:
+            return self.recall(Mode.REFRESH, args, kwargs)
+        cache, sealed = self.enter(mode, args, kwargs)
+        if mode is Mode.FROZEN:
+            raise self.refuse_miss(sealed)
+        args, kwargs = self.loaded(cache, sealed, args, kwargs)
+        self.statistics.uncached += 1
+        return self.function(*args, **kwargs)
 
 
 class AsyncStreamMemo(StreamMemo):

@@ -17,7 +17,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import nsmallest
@@ -26,12 +26,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, overload, runtime_c
 from fleche.call.records import DigestedCall, Outcome, QueryCall
 from fleche.digest import Digest, digest
 from fleche.digest.algorithm import chosen
-from fleche.errors import AmbiguousDigestError, SaveError, UnknownDigestError
+from fleche.errors import AmbiguousDigestError, DamagedError, SaveError, UnknownDigestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fleche.errors import DamagedError
     from fleche.storage.envelope import Envelope
     from fleche.storage.leases import Lease, Leases
 
@@ -380,15 +379,21 @@ class CallStorage(KeyManagement):
 
     def recent(self, limit: int) -> Iterable[DigestedCall]:
         """Return at most so many records, newest first, of every outcome. Here: by listing."""
-        return in_order(self.load(key) for key in self.list())[::-1][:limit]
+        return in_order(self._whole())[::-1][:limit]
 
     def oldest(self, limit: int) -> Iterable[DigestedCall]:
         """Return at most so many records, oldest first, of every outcome. Here: by listing."""
-        return in_order(self.load(key) for key in self.list())[:limit]
+        return in_order(self._whole())[:limit]
 
     def count(self) -> int:
         """Return how many records there are, of every outcome. Here: by listing."""
         return sum(1 for _ in self.list())
+
+    def _whole(self) -> Iterator[DigestedCall]:
+        """Yield every record that can be read; what is evicted or set aside meanwhile is none."""
+        for key in self.list():
+            with suppress(KeyError, DamagedError):
+                yield self.load(key)
 
 
 def in_order(records: Iterable[DigestedCall]) -> list[DigestedCall]:

@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from fleche.digest import Digest
-from fleche.errors import SaveError
+from fleche.errors import DamagedError, SaveError, UnreadableError
 from fleche.faults import reach
 from fleche.storage.envelope import Envelope
-from fleche.storage.whole import make_folder
+from fleche.storage.whole import make_folder, put_back
 
 __all__ = ["ValueFiles"]
 
@@ -139,10 +139,25 @@ class ValueFiles:
             self.path_of(digest, form).unlink()
 
     def set_aside(self, digest: Digest, form: str) -> None:
-        """Move a value's file to the quarantine, if it is there."""
+        """Move a value's file to the quarantine, if it is there and damaged; one that is whole stays.
+
+        Another process may have replaced a damaged file by a whole one since it was read.
+        """
+        path, aside = self.path_of(digest, form), self._aside(digest, form)
         self._make_quarantine()
         with suppress(OSError):
-            self.path_of(digest, form).rename(self._aside(digest, form))
+            path.rename(aside)
+            if self._is_whole(aside):
+                put_back(aside, path)
+
+    def _is_whole(self, path: Path) -> bool:
+        try:
+            Envelope.open(path, mapped=False, verify_buffers=True)
+        except UnreadableError:
+            return True
+        except (DamagedError, OSError):
+            return False
+        return True
 
     def keep_aside(self, digest: Digest, form: str, data: bytes) -> None:
         """Write bytes that were found damaged in a row to the quarantine, if there is room."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from fleche.faults import reach
 from fleche.storage.host import host_name
 
-__all__ = ["TEMPORARY", "make_folder", "temporary_sibling", "write_whole"]
+__all__ = ["TEMPORARY", "make_folder", "put_back", "temporary_sibling", "write_whole"]
 
 TEMPORARY = ".tmp~"
 """How the name of a file ends that is still being written, or whose writer died."""
@@ -76,6 +76,23 @@ def write_whole(path: Path, parts: Iterable[bytes | memoryview], *, sync: bool, 
     reach("whole:after-rename")
     if sync:
         _sync_folder(path.parent)
+
+
+def put_back(taken: Path, path: Path) -> None:
+    """Give a file that was moved away its name again, unless something has taken that meanwhile; then it goes.
+
+    Raises:
+        OSError: It cannot be given its name, and keeps the other.
+    """
+    try:
+        path.hardlink_to(taken)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links
+        if not path.exists():
+            taken.rename(path)
+            return
+    taken.unlink(missing_ok=True)
 
 
 def _write_all(descriptor: int, part: bytes | memoryview) -> None:

@@ -20,7 +20,7 @@ from fleche.errors import DamagedError, StoreError, UnreadableError
 from fleche.faults import reach
 from fleche.storage.call_text import call_of, signed_call_of
 from fleche.storage.file.shards import entries, is_key, shard_names
-from fleche.storage.whole import make_folder, temporary_sibling, write_whole
+from fleche.storage.whole import make_folder, put_back, temporary_sibling, write_whole
 
 __all__ = ["OTHER", "CallFiles", "Sight"]
 
@@ -190,8 +190,9 @@ class CallFiles:
         with suppress(OSError):
             path.rename(taken)
             if taken.read_bytes() != data:
-                path.hardlink_to(taken)
-            taken.unlink()
+                put_back(taken, path)
+            else:
+                taken.unlink()
 
     def exists(self, key: str) -> bool:
         """Whether there is a file for a call."""
@@ -259,8 +260,7 @@ class CallFiles:
             path.rename(aside)
             found = aside.stat()
             if identity not in (None, (found.st_dev, found.st_ino)):
-                path.hardlink_to(aside)  # a whole one had taken its place: it goes back, unless there is a newer one
-                aside.unlink()
+                put_back(aside, path)  # a whole one had taken its place
 
 
 def _content(path: Path) -> tuple[bytes, tuple[int, int]] | None:

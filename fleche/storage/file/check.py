@@ -138,7 +138,7 @@ class Check:
         if not is_key(name) or path.parent.name != name[:2]:
             yield self._aside(path, Fault.MISFILED, name, "its name is not that of a value in this folder")
             return
-        key = Digest(name)
+        key, before = Digest(name), _identity(path)
         try:
             found = self._values.files.checked(key, form)
         except FileNotFoundError:
@@ -149,19 +149,21 @@ class Check:
             )
             return
         except DamagedError as error:
-            yield self._aside(path, Fault.DAMAGED, name, str(error))
+            yield self._aside(path, Fault.DAMAGED, name, str(error), before)
             return
         if found.form != form:
-            yield self._aside(path, Fault.MISFILED, name, f"its content has the form {found.form}")
+            yield self._aside(path, Fault.MISFILED, name, f"its content has the form {found.form}", before)
             return
         self._parts.update(dict.fromkeys(found.references(), key))
         if key not in self._results and key not in self._arguments:
             self._unnamed.append(path)
 
-    def _aside(self, path: Path, fault: Fault, name: str, message: str) -> Finding:
+    def _aside(
+        self, path: Path, fault: Fault, name: str, message: str, identity: tuple[int, int] | None = None
+    ) -> Finding:
         mended = ""
         if self._repair:
-            self._files.set_aside(path)
+            self._files.set_aside(path, identity)
             mended = "moved to the quarantine"
         return Finding(fault=fault, what="value", digest=name, place=str(path), message=message, mended=mended)
 
