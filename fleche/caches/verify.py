@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 from fleche.caches.reports import CheckReport
 from fleche.call import DigestedCall
@@ -67,7 +68,13 @@ class Inspection:
             return
         if record.result is not None and not self._holds(record):
             message = f"its result {record.result} is not stored"
-            yield self._finding(Fault.MISSING, "call", key, message, "removed", lambda: calls.evict(key))
+            yield self._finding(Fault.MISSING, "call", key, message, "removed", lambda: self._forget(key, record))
+
+    def _forget(self, key: Digest, record: DigestedCall) -> None:
+        """Remove a record, unless someone computed it anew since it was looked at."""
+        with suppress(KeyError):
+            if self._store.calls.load(key) == record and not self._holds(record):
+                self._store.calls.evict(key)
 
     def _holds(self, record: DigestedCall) -> bool:
         return record.result is not None and self._store.values.contains(record.result)
