@@ -1,6 +1,7 @@
 """Which child a value of a sliced union is of, and where, was read as if the slice began at the array's beginning."""
 
 import pytest
+
 from fleche.digest import digest
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
