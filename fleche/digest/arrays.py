@@ -171,7 +171,14 @@ def _masked(value: Any) -> Plan:
 
 def _generator(value: Any) -> Plan:
     bits = value.bit_generator
-    return Plan(f.ND_ARRAY, (("generator",), (), (type(bits).__name__, bits.state)), label=_label)
+    parts = (type(bits).__name__, bits.state, *_spawned(bits))
+    return Plan(f.ND_ARRAY, (("generator",), (), parts), label=_label)
+
+
+def _spawned(bits: Any) -> tuple[int, ...]:
+    """Return how many generators were spawned, if any: the next one depends on it, and the state does not tell."""
+    count = getattr(getattr(bits, "seed_seq", None), "n_children_spawned", 0)
+    return (int(count),) if count else ()
 
 
 def _random_state(value: Any) -> Plan:

@@ -139,12 +139,14 @@ def _words(array: Any) -> Any:
 def _union(array: Any) -> tuple[Any, ...]:
     """Return which child each value is of, and for each child the values that are used."""
     np, types = numpy(), loaded("pyarrow.lib")
-    codes = array.type_codes.to_numpy(zero_copy_only=False)
+    size, start, held = len(array), array.offset, array.buffers()
+    # The properties of the same names forget where a slice begins.
+    codes = np.frombuffer(held[1], "i1", size, start) if size else np.zeros(0, "i1")
     parts = []
     for at, code in enumerate(array.type.type_codes):
         where = np.flatnonzero(codes == code)
-        if array.type.mode == "dense":
-            where = array.offsets.to_numpy(zero_copy_only=False)[where]
+        if size and array.type.mode == "dense":
+            where = np.frombuffer(held[2], "i4", size, start * 4)[where]
         parts.append(content(array.field(at).take(types.array(where, types.int64()))))
     return (codes, parts)
 

@@ -9,7 +9,7 @@ from fleche.digest.library import numpy, plan
 from fleche.digest.plan import Plan
 from fleche.digest.refusals import Refusal
 
-__all__ = ["BASES", "GRAPHS", "NAMED", "SPARSE"]
+__all__ = ["BASES", "GRAPHS", "NAMED", "SPARSE", "edits"]
 
 SPARSE = {
     f"scipy.sparse._{kind}.{kind}_{face}": f"{kind}_{face}"
@@ -37,6 +37,7 @@ def _sparse(value: Any) -> Plan:
     else:
         rows = [list(map(int, row)) for row in value.rows.ravel()]
         parts = (rows, [numpy().asarray(row, dtype=value.dtype) for row in value.data.ravel()])
+        parts = parts if rows else (*parts, value.dtype)  # which no row tells
     return plan(f"scipy.sparse.{name}", list(map(int, value.shape)), *parts)
 
 
@@ -107,7 +108,33 @@ def _image_parts(value: Any) -> tuple[Any, ...]:
     if value.palette is not None and value.mode in ("P", "PA"):
         mode = value.palette.mode
         palette = (mode, bytes(value.im.getpalette(mode, mode)))
-    return (value.mode, list(value.size), palette, value.tobytes(), dict(value.info))
+    return (value.mode, list(value.size), palette, value.tobytes(), dict(value.info), *edits(value))
+
+
+_DIRECTORIES = (0x8769, 0x8825, 0xA005)
+_PLACES = frozenset({273, 279, 324, 325})
+
+
+def edits(value: Any) -> tuple[Any, ...]:
+    """Return the tags of an image whose tags were edited: they are neither among the pixels nor in `info`."""
+    held = vars(value).get("_exif")
+    if held is None:
+        return ()
+    from PIL import Image
+
+    tags: Any = getattr(value, "tag_v2", None)
+    if tags is not None:  # of a TIFF file; directories below it are in the file
+        return () if dict(held) == dict(tags) else (dict(held), {})
+    plain = Image.new("1", (1, 1))
+    plain.info = dict(value.info)
+    found = _tags(held)
+    return () if found == _tags(plain.getexif()) else found
+
+
+def _tags(held: Any) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    directories = {tag: dict(held.get_ifd(tag)) for tag in _DIRECTORIES}
+    tags = {tag: part for tag, part in held.items() if tag not in directories}
+    return tags, {tag: part for tag, part in directories.items() if part}
 
 
 def _image(value: Any) -> Plan:
@@ -120,7 +147,10 @@ def _image_subclass(value: Any) -> tuple[Any, dict[str, Any]]:
         raise Refusal("is an image of several frames", "Pass .copy() of each frame")
     if not type(value).__module__.startswith("PIL."):
         raise Refusal("is of a subclass of Image that is not understood", "Pass .copy() of it, or register its parts")
-    return _image_parts(value), {"format": value.format}
+    state = {"format": value.format}
+    if hasattr(value, "tag_v2"):
+        state["tag_v2"] = {tag: part for tag, part in value.tag_v2.items() if tag not in _PLACES}
+    return _image_parts(value), state
 
 
 NAMED: dict[str, Callable[[Any], Plan]] = {

@@ -10,7 +10,9 @@ from typing import Any
 __all__ = ["REDUCERS", "build"]
 
 
-def build(kind: str, height: int, data: Any, objects: dict[int, tuple[str, list[Any]]]) -> Any:
+def build(
+    kind: str, height: int, data: Any, objects: dict[int, tuple[str, list[Any]]], names: list[str] | None = None
+) -> Any:
     """Return a table or column of polars'.
 
     Args:
@@ -18,6 +20,7 @@ def build(kind: str, height: int, data: Any, objects: dict[int, tuple[str, list[
         height: The number of rows.
         data: The columns that are not of objects, as a file of Arrow's.
         objects: Where the other columns are, their names and values.
+        names: What the columns in the file are called, where one of them has no name.
 
     Raises:
         ValueError: The parts do not hold together.
@@ -32,13 +35,21 @@ def build(kind: str, height: int, data: Any, objects: dict[int, tuple[str, list[
         columns = pl.read_ipc_stream(BytesIO(view)).get_columns() if view else []
     except pl.exceptions.PanicException as error:  # which is no Exception
         raise ValueError(f"it is not what polars writes: {error}") from None
+    if names is not None:
+        if len(names) != len(columns):
+            raise ValueError("its columns have another number than their names")
+        columns = [column.alias(name) for column, name in zip(columns, names, strict=True)]
     for at, (name, values) in sorted(objects.items()):
         columns.insert(at, pl.Series(name, list(values), dtype=pl.Object))
     if kind == "Series" and len(columns) != 1:
         raise ValueError("it is one column")
     if any(len(column) != height for column in columns):
         raise ValueError("its columns have another length")
-    return columns[0] if kind == "Series" else pl.DataFrame(columns)
+    if kind == "Series":
+        return columns[0]
+    made = pl.DataFrame(columns)
+    made.columns = [column.name for column in columns]  # where one has no name, polars has invented one
+    return made
 
 
 def _reduce(value: Any) -> Any:
@@ -51,9 +62,14 @@ def _reduce(value: Any) -> Any:
     held = [column for column in columns if column.dtype != pl.Object]
     objects = {at: (column.name, column.to_list()) for at, column in enumerate(columns) if column.dtype == pl.Object}
     file = BytesIO()
+    names = [column.name for column in held]
+    unnamed = "" in names  # for which polars invents a name
+    if unnamed:
+        held = [column.alias(str(at)) for at, column in enumerate(held)]
     if held:
         pl.DataFrame(held).write_ipc_stream(file)
-    return build, (type(value).__name__, height, PickleBuffer(file.getvalue()), objects)
+    more = (names,) if unnamed else ()
+    return build, (type(value).__name__, height, PickleBuffer(file.getvalue()), objects, *more)
 
 
 REDUCERS: dict[str, Callable[[Any], Any]] = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fleche.digest.science import edits
+
 __all__ = ["REDUCERS", "data_array", "dataset", "graph", "image", "sparse", "variable"]
 
 _SPARSE = [
@@ -275,7 +277,7 @@ def _graph(value: Any) -> Any:
     return graph, (type(value).__name__, dict(value.graph), dict(value._node), out, into)  # noqa: SLF001
 
 
-def image(mode: str, size: tuple[int, int], palette: Any, data: bytes, info: dict[Any, Any]) -> Any:
+def image(mode: str, size: tuple[int, int], palette: Any, data: bytes, info: dict[Any, Any], tags: Any = ()) -> Any:
     """Return an image of PIL's.
 
     Args:
@@ -284,6 +286,7 @@ def image(mode: str, size: tuple[int, int], palette: Any, data: bytes, info: dic
         palette: Mode and bytes of its palette, or None.
         data: Its pixels.
         info: What else is known of it.
+        tags: If its tags were edited: the tags, and those in directories below.
 
     Raises:
         ValueError: The parts do not hold together.
@@ -302,7 +305,22 @@ def image(mode: str, size: tuple[int, int], palette: Any, data: bytes, info: dic
             raise ValueError(f"{kind!r} is no mode of a palette")
         made.putpalette(colours, kind)
     made.info = dict(info)
+    if tags:
+        _edit(made.getexif(), *tags)
     return made
+
+
+def _edit(held: Any, tags: dict[int, Any], directories: dict[int, dict[int, Any]]) -> None:
+    if any(type(part) is not dict for part in (tags, directories, *directories.values())):
+        raise TypeError("tags of an image are in dicts")
+    for tag in [tag for tag in held if tag not in tags]:
+        del held[tag]
+    for tag, part in tags.items():
+        held[tag] = part
+    for tag in directories:
+        below = held.get_ifd(tag)
+        below.clear()
+        below.update(directories[tag])
 
 
 def _image(value: Any) -> Any:
@@ -311,7 +329,12 @@ def _image(value: Any) -> Any:
     if value.palette is not None and value.mode in ("P", "PA"):
         mode = value.palette.mode
         palette = (mode, bytes(value.im.getpalette(mode, mode)))
-    return image, (value.mode, tuple(value.size), palette, value.tobytes(), dict(value.info))
+    return image, (value.mode, tuple(value.size), palette, value.tobytes(), dict(value.info), *_tags(value))
+
+
+def _tags(value: Any) -> tuple[Any, ...]:
+    found = edits(value)
+    return (found,) if found else ()
 
 
 REDUCERS: dict[str, Callable[[Any], Any]] = {
