@@ -43,11 +43,14 @@ def describe(kind: Any) -> Any:
 
 
 def _categories(kind: Any) -> Any:
-    """Return the name and namespace of categories that have one."""
+    """Return the name and namespace of categories that have one, and the width of their numbers where it is unusual."""
     known = getattr(kind, "categories", None)
     name = getattr(known, "name", None)
     named = name() if callable(name) else None
-    return (named, known.namespace()) if named and known is not None else None
+    if not named or known is None:
+        return None
+    width = str(known.physical()) if hasattr(known, "physical") else "UInt32"
+    return (named, known.namespace()) if width == "UInt32" else (named, known.namespace(), width)
 
 
 def content(column: Any) -> tuple[Any, ...]:

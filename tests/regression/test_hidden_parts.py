@@ -72,3 +72,14 @@ def test_tags_of_a_tiff_file_count(read):
     signed = opened("a")
     signed.getexif()[0x013B] = "me"
     assert digest(opened("a")) != digest(signed)
+
+
+def test_the_width_of_named_categories_counts():
+    """Two polars categories of one name that hold their numbers in other types are two dtypes."""
+    pl = pytest.importorskip("polars", reason="polars is not installed")
+    if not hasattr(pl, "Categories"):
+        pytest.skip("this polars has no named categories")
+    wide, narrow = (
+        pl.Series(["a"], dtype=pl.Categorical(pl.Categories("c", "n", kind))) for kind in (pl.UInt32, pl.UInt8)
+    )
+    assert digest(wide) != digest(narrow)
