@@ -13,6 +13,7 @@ from fleche.cli.common import Json, Store, opened, reported
 from fleche.cli.selection import Arguments, Since, Tags, Where, selected
 from fleche.cli.upkeep import tell_transfer
 from fleche.config import opener
+from fleche.storage.archive import ArchiveStore
 from fleche.storage.signing import Keyring
 
 __all__ = ["export", "import_"]
@@ -53,8 +54,10 @@ def import_(
 ) -> None:
     """File the calls of an archive. Nothing in it is executed: types that are neither plain nor signed are refused."""
     with reported():
+        ArchiveStore(archive, create=False).close()  # what is no archive is told before a store is made for it
         target = None if dry_run and not opener.locate(store).made else opener(store)
         report = import_calls(
             archive, target, trust=trust, keys=Keyring.from_environment(), dry_run=dry_run, overwrite=overwrite
         )
-        tell_transfer(report, as_json=json, verb="would be imported" if dry_run else "imported")
+        would = {"verb": "would be imported", "failed": "would not be imported"} if dry_run else {"verb": "imported"}
+        tell_transfer(report, as_json=json, **would)
