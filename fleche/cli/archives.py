@@ -9,7 +9,7 @@ import typer
 
 from fleche.caches.archive import export_calls, import_calls
 from fleche.call import Outcome
-from fleche.cli.common import Json, Store, opened, reported
+from fleche.cli.common import NOTHING, Json, Store, opened, reported, stop
 from fleche.cli.selection import Arguments, Since, Tags, Where, selected
 from fleche.cli.upkeep import tell_transfer
 from fleche.config import opener
@@ -38,6 +38,8 @@ def export(
         selection = selected(function, arg, tag, where, since, frozenset(Outcome))
         source = opened(store)
         keys = [call.key for call in selection.find(source)]
+        if not keys:
+            stop("there are no calls to export, so no archive is written", NOTHING)
         report = export_calls(source, archive, keys, sign=Keyring.from_environment())
         tell_transfer(report, as_json=json, verb="exported")
 

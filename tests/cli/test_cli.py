@@ -336,6 +336,12 @@ def test_export_and_import_carry_calls(filled: Run, tmp_path: Path) -> None:
     assert "no archive of fleche" in filled("export", "text", code=2).stderr
 
 
+def test_export_of_nothing_is_code_1(filled: Run, tmp_path: Path) -> None:
+    """A mistyped name makes no empty archive."""
+    assert "no calls" in filled("export", "a.fleche", "fti", code=1).stderr
+    assert not (tmp_path / "a.fleche").exists()
+
+
 def test_transfer_moves_calls(filled: Run) -> None:
     """To any store; with --pop they are gone here."""
     assert filled("transfer", "default", "sqlite:///x.db").stdout == "5 moved, 0 already there, 0 failed\n"
