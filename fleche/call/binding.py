@@ -200,7 +200,11 @@ class FunctionProfile:
         """
         if not self.settled:
             self._read_annotations()
-        bound = self.signature.bind_partial(*args, **kwargs).arguments
+        try:
+            bound = self.signature.bind_partial(*args, **kwargs).arguments
+        except TypeError as error:
+            takes = ", ".join(self.signature.parameters) or "nothing"
+            raise TypeError(f"{self.function.__qualname__}() {error}; it takes {takes}") from None
         extra = bound.pop(self._varkw, {}) if self._varkw else {}
         if extra:
             self._flatten(bound, dict(extra))

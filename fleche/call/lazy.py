@@ -8,11 +8,12 @@ from typing import Any, Protocol
 
 from fleche.call.records import DigestedCall, Metadata, Outcome, Version
 from fleche.digest import Digest
-from fleche.errors import ValueNotStored
+from fleche.errors import DamagedError, ValueNotStored
 
 __all__ = ["BRINGS", "CallSource", "Handle", "LazyArguments", "LazyCall"]
 
 _LINE = 160  # characters of the arguments in a call's repr
+_NOT_STORED = "it was larger than store_arguments, holds handles, or was evicted; only its digest is known"
 
 BRINGS = "brings"
 """The namespace under which a record names the types in its result that may bring code of a project."""
@@ -79,11 +80,11 @@ class LazyArguments(Mapping[str, Any]):
             return self._source.load_value(digest)
         except ValueNotStored as missing:
             what = f"{record.kinds.get(name) or 'a value'}, digest {digest[:12]}"
+            damage = missing.__cause__ if isinstance(missing.__cause__, DamagedError) else None
+            why = f"cannot be read: {damage}" if damage else f"was not stored: {_NOT_STORED}"
             raise ValueNotStored(
-                f"argument {name!r} ({what}) of call {record.key[:12]} was not stored: it was larger than "
-                f"store_arguments, holds handles, or was evicted; only its digest is known",
-                digest=str(digest),
-            ) from missing
+                f"argument {name!r} ({what}) of call {record.key[:12]} {why}", digest=str(digest)
+            ) from damage or missing
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._record.arguments)

@@ -9,10 +9,11 @@ import typer
 
 from fleche.caches.archive import export_calls, import_calls
 from fleche.call import Outcome
-from fleche.cli.common import Json, Store, opened, reported
+from fleche.cli.common import NOTHING, Json, Store, opened, reported, stop
 from fleche.cli.selection import Arguments, Since, Tags, Where, selected
 from fleche.cli.upkeep import tell_transfer
 from fleche.config import opener
+from fleche.storage.archive import ArchiveStore
 from fleche.storage.signing import Keyring
 
 __all__ = ["export", "import_"]
@@ -37,6 +38,8 @@ def export(
         selection = selected(function, arg, tag, where, since, frozenset(Outcome))
         source = opened(store)
         keys = [call.key for call in selection.find(source)]
+        if not keys:
+            stop("there are no calls to export, so no archive is written", NOTHING)
         report = export_calls(source, archive, keys, sign=Keyring.from_environment())
         tell_transfer(report, as_json=json, verb="exported")
 
@@ -53,8 +56,10 @@ def import_(
 ) -> None:
     """File the calls of an archive. Nothing in it is executed: types that are neither plain nor signed are refused."""
     with reported():
+        ArchiveStore(archive, create=False).close()  # what is no archive is told before a store is made for it
         target = None if dry_run and not opener.locate(store).made else opener(store)
         report = import_calls(
             archive, target, trust=trust, keys=Keyring.from_environment(), dry_run=dry_run, overwrite=overwrite
         )
-        tell_transfer(report, as_json=json, verb="would be imported" if dry_run else "imported")
+        would = {"verb": "would be imported", "failed": "would not be imported"} if dry_run else {"verb": "imported"}
+        tell_transfer(report, as_json=json, **would)

@@ -15,7 +15,7 @@ from rich.text import Text
 from fleche.call import LazyCall, Outcome, kind_of
 from fleche.call.lazy import labels
 from fleche.display import ago, arguments, duration, short, size, value_preview
-from fleche.errors import FlecheError, ValueNotStored
+from fleche.errors import DamagedError, FlecheError, ValueNotStored
 
 __all__ = ["call", "calls", "data", "facts", "say", "table", "value"]
 
@@ -167,8 +167,9 @@ def _argument(call: LazyCall, name: str, *, load: bool) -> str:
         return label
     try:
         return value_preview(call.arguments[name], _PREVIEW)
-    except ValueNotStored:
-        return f"{label}, whose value is not stored"
+    except ValueNotStored as error:
+        damage = error.__cause__
+        return f"{label} ({damage})" if isinstance(damage, DamagedError) else f"{label}, whose value is not stored"
     except FlecheError as error:
         return f"({error})"
 

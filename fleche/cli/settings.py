@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +14,10 @@ from fleche.cli.common import USAGE, Json, reported, stop
 from fleche.config import Settings, opener
 from fleche.config.addresses import shown_list
 from fleche.config.schema import RESERVED_TABLES, VARIABLES
+from fleche.digest.algorithm import chosen
 from fleche.errors import FlecheError
+from fleche.memo.active import defaults
+from fleche.storage.signing import Keyring
 
 __all__ = ["settings"]
 
@@ -55,7 +59,7 @@ def show(
 
 @settings.command()
 def check(json: Json = False) -> None:
-    """Check every file and every table, and whether what they name is there; nothing is opened."""
+    """Check every file, table and variable, and whether what they name is there; nothing is opened."""
     with reported():
         found = opener.settings()
         faults = list(_faults(found))
@@ -64,17 +68,26 @@ def check(json: Json = False) -> None:
         for fault in faults if not json else ():
             output.say(fault)
         if faults:
-            stop(f"{len(faults)} of the tables cannot be used", USAGE)
+            stop(f"{len(faults)} of the settings cannot be used", USAGE)
         if not json:
             output.say(f"{', '.join(map(str, found.files)) or 'no files, which is fine'}: nothing is wrong")
 
 
 def _faults(found: Settings) -> Iterator[str]:
-    for name in (None, *(name for name in found.tables if name not in RESERVED_TABLES)):
+    names = [name for name in found.tables if name not in RESERVED_TABLES]
+    looks: list[tuple[str, Callable[[], Any]]] = [
+        ("", lambda: defaults.mode),
+        ("", chosen),
+        ("", Keyring.from_environment),
+        ("", opener.metadata),
+        ("default cache: ", opener.check),
+        *((f"{name}: ", partial(opener.check, name)) for name in names),
+    ]
+    for what, look in looks:
         try:
-            opener.locate(name)
+            look()
         except FlecheError as error:
-            yield f"{name or 'default cache'}: {error}"
+            yield f"{what}{error}"
 
 
 def _settings(found: Settings) -> Iterator[dict[str, Any]]:

@@ -50,7 +50,7 @@ def transfer(
         tell_transfer(opened(source).transfer(opener(target), pop=pop, overwrite=overwrite), as_json=json)
 
 
-def tell_transfer(report: TransferReport, *, as_json: bool, verb: str = "moved") -> None:
+def tell_transfer(report: TransferReport, *, as_json: bool, verb: str = "moved", failed: str | None = None) -> None:
     """Print what a transfer did; what failed is named, and ends with code 1."""
     if as_json:
         output.data(
@@ -65,8 +65,8 @@ def tell_transfer(report: TransferReport, *, as_json: bool, verb: str = "moved")
         )
     else:
         for what, entries in (("call", report.failed), ("argument", report.left_out)):
-            for digest, reason in entries:
-                output.say(f"not {verb}: {what} {digest[:12]}: {' '.join(reason.split())}")
+            for digest, reason in dict.fromkeys(entries):  # several calls may have one argument
+                output.say(f"{failed or f'not {verb}'}: {what} {digest[:12]}: {' '.join(reason.split())}")
         output.say(f"{report.moved:,} {verb}, {report.there:,} already there, {len(report.failed):,} failed")
     if not report.ok:
         raise typer.Exit(NOTHING)

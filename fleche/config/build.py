@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fleche.storage.loader import Loader
     from fleche.storage.signing import Keyring
 
-__all__ = ["build", "build_calls", "build_values", "name_of"]
+__all__ = ["build", "build_calls", "build_values", "check", "name_of"]
 
 Open = Callable[[Mapping[str, Any]], BaseCache]
 
@@ -42,6 +42,20 @@ def build(recipe: Mapping[str, Any], open_part: Open) -> BaseCache:
         StoreError: A store cannot be opened.
     """
     return _BUILDERS[recipe["type"]](recipe, open_part)
+
+
+def check(recipe: Mapping[str, Any]) -> None:
+    """Look at what only opening would read: keys and conditions, of every part. Nothing is opened.
+
+    Raises:
+        ConfigError: One cannot be read.
+    """
+    if "secret_key" in recipe:
+        _keys(recipe)
+    if "where" in recipe:
+        _condition(recipe)
+    for part in (*recipe.get("caches", ()), *(recipe[name] for name in ("cache", "values", "calls") if name in recipe)):
+        check(part)
 
 
 def _directory(recipe: Mapping[str, Any], _: Open) -> BaseCache:
@@ -131,13 +145,17 @@ def _refreshing(recipe: Mapping[str, Any], open_part: Open) -> BaseCache:
 
 
 def _filtered(recipe: Mapping[str, Any], open_part: Open) -> BaseCache:
+    condition = _condition(recipe)
+    return open_part(recipe["cache"]).filter(_Meets(condition))
+
+
+def _condition(recipe: Mapping[str, Any]) -> Condition:
     from fleche.query import parse
 
     try:
-        condition = parse(recipe["where"])
+        return parse(recipe["where"])
     except ValueError as error:
         raise ConfigError(f"where = {recipe['where']!r}: {error}") from error
-    return open_part(recipe["cache"]).filter(_Meets(condition))
 
 
 def _size_limited(recipe: Mapping[str, Any], open_part: Open) -> BaseCache:

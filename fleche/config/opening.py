@@ -12,7 +12,7 @@ from typing import Any
 from fleche.caches import BaseCache
 from fleche.call import CONFIGURABLE, Environment, MetaData, Runtime
 from fleche.config.addresses import of_path, parts_of_list, shown_list
-from fleche.config.build import build, name_of
+from fleche.config.build import build, check, name_of
 from fleche.config.checking import nearest
 from fleche.config.files import Settings, read_settings
 from fleche.config.recipes import Resolver, is_made, made_parts, place_of
@@ -91,6 +91,14 @@ class Opener:
             return self._default()
         return self._named(name, f"asked for by name: {shown_list(name)!r}")
 
+    def check(self, name: str | None = None) -> None:
+        """Look at all that opening a cache would read of the configuration, without opening it.
+
+        Raises:
+            ConfigError: Something of it is wrong.
+        """
+        check(self.locate(name).recipe)
+
     def settings(self) -> Settings:
         """Return what the configuration files say for the working directory."""
         return read_settings(Path.cwd())
@@ -122,7 +130,10 @@ class Opener:
     def _default(self) -> Located:
         store = os.environ.get("FLECHE_STORE")
         if store:
-            return self._named(store, "FLECHE_STORE")
+            try:
+                return self._named(store, "FLECHE_STORE")
+            except ConfigError as error:
+                raise ConfigError(f"FLECHE_STORE: {error}") from None
         directory = os.environ.get("FLECHE_DIR")
         if directory:
             return _located(of_path(directory), "FLECHE_DIR")
@@ -131,8 +142,10 @@ class Opener:
         if chosen is not None:
             said = repr(shown_list(chosen)) if isinstance(chosen, str) else "{…}"
             why = f"[default] cache = {said} in {settings.origin['default']}"
-            # Here `default` cannot be meant by its own name.
-            return _located(Resolver(lambda: settings).of(chosen), why)
+            try:  # Here `default` cannot be meant by its own name.
+                return _located(Resolver(lambda: settings).of(chosen), why)
+            except ConfigError as error:
+                raise ConfigError(f"{why}: {error}") from None
         import platformdirs
 
         return _located(

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
 from enum import StrEnum
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from fleche.errors import ConfigError
 
@@ -136,6 +136,12 @@ class _Sticky(AbstractContextManager[None]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._variable.reset(self._token)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        what = (
+            "cache(new) makes a cache active, and returns none; ask cache() for it, after it or in a with block of it"
+        )
+        raise AttributeError(f"no {name!r} here: {what if self._variable is _cache else 'this is for a with block'}")
 
 
 @overload

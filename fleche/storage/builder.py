@@ -23,6 +23,7 @@ class Builder:
 
     def __init__(self, loader: Loader | None, trust: Callable[[], Trust]) -> None:
         self._loader = loader
+        self._is_named = loader is not None
         self._trust = trust
 
     @property
@@ -34,6 +35,12 @@ class Builder:
     def trusted(self) -> bool:
         """Whether every type is built; see `RecordStore.trusted`."""
         return self.loader is TRUSTED
+
+    def trust(self) -> Trust:
+        """Return whether every type is built, and why, for people."""
+        if not self._is_named:
+            return self._trust()
+        return Trust(self.trusted, f"opened {'with' if self.trusted else 'without'} trust, whoever can write there")
 
     def refuses(self, value: Any, packing: Packing) -> UntrustedError | None:
         """Return why a value will not be built once it is stored; None where it will: always, if it is trusted."""

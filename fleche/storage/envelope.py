@@ -212,7 +212,8 @@ class Envelope:
             written = f" It was written with {header.writers}." if header.writers else ""
             raise UnreadableError(
                 f"the value in {self.place} is whole, but cannot be built here: {type(error).__name__}: {error}."
-                f"{written} Counts as a miss; if a class was moved or renamed, keep the old name as an alias.",
+                f"{written} Counts as a miss. Can its module be imported here (`python -m fleche` finds those of the "
+                f"working directory)? If a class was moved or renamed, keep the old name as an alias.",
                 place=self.place,
             ) from error
 

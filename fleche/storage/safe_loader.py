@@ -377,8 +377,9 @@ _GUARDS: dict[tuple[str, str], _Guard] = {
 def _refuse(what: str) -> NoReturn:
     raise UntrustedError(
         f"the bytes ask for {what}, which is not on the list of safe types, so they are not built from a store that "
-        f"others can write to. Keep the store where only you can write (chmod go-w, FLECHE_DIR), return plain values, "
-        f"or vouch for the type: EmbeddedStore(path, loader=SafeLoader(SafeTypes().with_types(...))).",
+        f"others can write to. Return plain values, sign what you store (FLECHE_SECRET_KEY), keep the store where only "
+        f"you can write (chmod go-w, FLECHE_DIR), say trust = true in its table if all who can write may run code "
+        f"here, or vouch for the type: EmbeddedStore(path, loader=SafeLoader(SafeTypes().with_types(...))).",
         type_name=what,
     )
 

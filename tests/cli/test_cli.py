@@ -211,6 +211,48 @@ def test_show_says_what_is_not_stored(run: Run, tmp_path: Path) -> None:
     assert "whose value is not stored" in shown
 
 
+def test_show_says_what_cannot_be_built_here(run: Run, tmp_path: Path) -> None:
+    """A value that is stored is never said not to be, whether or not its class is at hand."""
+    script = "import fleche\nclass P:\n    n = 1\n@fleche.cached\ndef f(p): pass\nf(P())\n"
+    (tmp_path / "script.py").write_text(script)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True)
+    shown = run("show", rows(run("ls", "--json"))[0]["key"]).stdout
+    assert "not stored" not in shown
+    assert "cannot be built here" in shown
+
+
+def test_import_names_what_is_left_out_once(run: Run, tmp_path: Path) -> None:
+    """However many calls have it, and before it is done as after it."""
+    script = "import fleche\nclass P:\n    n = 1\n@fleche.cached\ndef f(p, n): pass\nf(P(), 1), f(P(), 2)\n"
+    (tmp_path / "script.py").write_text(script)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True)
+    run("export", "a.fleche")
+    line, end = run("import", "a.fleche", "--dry-run", "--store", "./other").stdout.splitlines()
+    assert line.startswith("would not be imported: argument ")
+    assert "FLECHE_SECRET_KEY" in line
+    assert end.startswith("2 would be imported")
+    assert run("import", "a.fleche", "--store", "./other").stdout.startswith("not imported: argument ")
+
+
+def test_import_of_no_archive_makes_no_store(run: Run, tmp_path: Path) -> None:
+    """A mistake leaves nothing behind."""
+    run("import", "a.fleche", "--store", "./other", code=2)
+    assert not (tmp_path / "other").exists()
+
+
+def test_info_says_whether_a_store_is_trusted(run: Run, tmp_path: Path) -> None:
+    """As its table says, where that says it; else by who can write there."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o777)
+    (tmp_path / "fleche.toml").write_text('[default]\nroot = true\n[s]\nroot = "shared"\ntrust = true\n')
+    (tmp_path / "script.py").write_text("import fleche\nwith fleche.cache('s'):\n    fleche.cached(abs)(1)\n")
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True)
+    assert json.loads(run("info", "--json", "--store", "./shared").stdout)["trusted"] is False
+    told = json.loads(run("info", "--json", "--store", "s").stdout)
+    assert told["trusted"] is True
+    assert "trust" in told["reason"]
+
+
 def test_the_version_can_be_asked(run: Run) -> None:
     """As of other commands."""
     assert run("--version").stdout == f"fleche {fleche.__version__}\n"
@@ -246,9 +288,37 @@ def test_config_check_names_every_wrong_table(run: Run, tmp_path: Path) -> None:
     )
     done = run("config", "check", code=2)
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["a", "b"]
-    assert done.stderr == "fleche: 2 of the tables cannot be used\n"
+    assert done.stderr == "fleche: 2 of the settings cannot be used\n"
     path.write_text("[a]\nrot = 1\n")
     assert "did you mean 'root'" in run("config", "check", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[default]\nroot = true\ncache = "mine"', "fleche.toml: there is no cache 'mine'"),
+        ('[default]\nroot = true\nmetadata = ["Runtim"]', "did you mean 'Runtime'?"),
+        ('[default]\nroot = true\n[a]\nroot = "r"\nsecret_key = "xyz"', "a: secret_key: a secret key is not hexadec"),
+        ('[default]\nroot = true\n[a]\ntype = "filtered"\ncache = "./r"\nwhere = "arg.x >"', "a: where = 'arg.x >'"),
+    ],
+)
+def test_config_check_finds(run: Run, tmp_path: Path, text: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would fail when the cache is opened is found without opening it, and the place is named."""
+    monkeypatch.delenv("FLECHE_DIR")
+    (tmp_path / "fleche.toml").write_text(text)
+    done = run("config", "check", code=2)
+    assert told in done.stdout
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("FLECHE_MODE", "of"), ("FLECHE_DIGEST", "md5"), ("FLECHE_SECRET_KEY", "xyz"), ("FLECHE_STORE", "nonsense")],
+)
+def test_config_check_looks_at_variables(run: Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    """A value that no process could use is named with its variable."""
+    monkeypatch.setenv(variable, value)
+    assert f"{variable}" in run("config", "check", code=2).stdout
 
 
 def test_export_and_import_carry_calls(filled: Run, tmp_path: Path) -> None:
@@ -264,6 +334,12 @@ def test_export_and_import_carry_calls(filled: Run, tmp_path: Path) -> None:
     assert "there is no archive" in filled("import", "b.fleche", *there, code=2).stderr
     (tmp_path / "text").write_text("text" * 1000)
     assert "no archive of fleche" in filled("export", "text", code=2).stderr
+
+
+def test_export_of_nothing_is_code_1(filled: Run, tmp_path: Path) -> None:
+    """A mistyped name makes no empty archive."""
+    assert "no calls" in filled("export", "a.fleche", "fti", code=1).stderr
+    assert not (tmp_path / "a.fleche").exists()
 
 
 def test_transfer_moves_calls(filled: Run) -> None:

@@ -815,3 +815,20 @@ def test_the_result_of_a_mutating_body_is_what_it_returned(cache: Cache) -> None
     assert f([1]) == [1, 9]
     assert f([1]) == [1, 9]
     assert f.info().misses == 1
+
+
+def test_a_query_for_an_unknown_argument_names_the_known_ones() -> None:
+    """And the function that has them."""
+
+    @cached(cache="memory")
+    def area(width: int, height: int) -> int:
+        return width * height
+
+    with pytest.raises(TypeError, match=r"area\(\) got an unexpected keyword argument 'depth'; it takes width, height"):
+        area.query(depth=3)
+
+
+def test_what_cache_returns_says_how_it_is_used() -> None:
+    """cache(new) makes a cache active; asking what it returns is a mistake that is answered."""
+    with pytest.raises(AttributeError, match=r"no 'query' here: .* ask cache\(\) for it"):
+        fleche.cache("memory").query()  # type: ignore[attr-defined]

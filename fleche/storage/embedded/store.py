@@ -248,7 +248,7 @@ class EmbeddedStore(OperationContext):
 
     def describe(self) -> Mapping[str, Any]:
         """Return what the store is and holds, for people: place, format, counts, bytes, trust."""
-        seal, trust = self._open(), self._directory.trust()
+        seal, trust = self._open(), self._builder.trust()
         calls = self._database.one(statements.CALL_COUNT) or (0,)
         stored = self._database.one(statements.VALUE_TOTALS) or (0, 0)
         inline = self._database.one(statements.INLINE_TOTALS) or (0, 0)
@@ -269,7 +269,7 @@ class EmbeddedStore(OperationContext):
 
         ``bytes`` is the index, and the files of the latest values.
         """
-        seal, trust = self._open(), self._directory.trust()
+        seal, trust = self._open(), self._builder.trust()
         calls = self._database.one(statements.CALL_COUNT) or (0,)
         files = self._database.one(statements.LATEST_FILES, (_LATEST,)) or (0,)
         return {

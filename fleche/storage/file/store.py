@@ -283,7 +283,7 @@ class FileStore(OperationContext):
 
     def describe(self) -> Mapping[str, Any]:
         """Return what the store is and holds, for people: place, format, counts, bytes, trust; by listing."""
-        seal, trust = self._open(), self._directory.trust()
+        seal, trust = self._open(), self.values.builder.trust()
         sizes = self.values.sizes()
         return {
             "path": str(self.root),

@@ -55,7 +55,11 @@ def translated(error: SQLAlchemyError, address: Address) -> FlecheError:
     if state.startswith(_TOO_MUCH):
         return SaveError(f"{address.place} refuses what was to be stored: {text}", reason=text)
     facts = {"path": address.place, "reason": text}
-    return StoreError(f"{address.place} cannot be used: {text}. {_advice(state, text)}.", **facts)
+    return StoreError(f"{address.place} cannot be used: {_sentence(text)} {_sentence(_advice(state, text))}", **facts)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def _advice(state: str, text: str) -> str:
