@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -85,15 +87,16 @@ def test_what_is_written_behind_goes_on_after_a_thread_that_ended(monkeypatch):
     """The next call gets a thread, which writes what was left too."""
     near, far = (Cache(store.values, store.calls) for store in (MemoryStore(), MemoryStore()))
     stack = CacheStack((near, far), write="behind")
-    receive = far.receive
+    receive, ended = far.receive, Future()
 
     def ends(parcel, **options):
         monkeypatch.setattr(far, "receive", receive)
+        ended.set_result(threading.current_thread())
         raise SystemExit
 
     monkeypatch.setattr(far, "receive", ends)
     stack.save(call(1))
-    stack.flush()
+    ended.result(60).join()  # pytest hears of it when the thread is over, which is to be within this test
     stack.save(call(2))
     stack.flush()
     assert far.contains(stack.prepare(call(2)).key)
