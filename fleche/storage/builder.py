@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from fleche.errors import UntrustedError
@@ -48,7 +49,7 @@ class Builder:
         if loader is TRUSTED or packing.keys:
             return None
         try:
-            packing.pack(value).load(loader)
+            replace(packing, parts=None).pack(value).load(loader)  # parts are built by the same rules as the whole
         except UntrustedError as error:
             return error
         return None

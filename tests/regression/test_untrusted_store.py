@@ -15,6 +15,7 @@ from fleche.caches import Cache
 from fleche.digest import Digest
 from fleche.errors import StoreWarning, UntrustedError
 from fleche.storage.embedded import EmbeddedStore
+from fleche.storage.packing import Packing
 from fleche.storage.safe_loader import SafeLoader
 from fleche.storage.safe_types import SafeTypes
 
@@ -26,6 +27,10 @@ class Point:
 
 def plain(x: int) -> dict[str, list[int]]:
     return {"a": [x]}
+
+
+def long(x: int) -> dict[str, list[int]]:
+    return {"a": [*range(x, 5000)]}
 
 
 def point(x: int) -> Point:
@@ -49,6 +54,17 @@ def test_plain_results_are_hits() -> None:
         warnings.simplefilter("error")
         assert f(1) == f(1) == {"a": [1]}
     assert f.info().hits == 1
+
+
+def test_results_in_parts_are_hits(public: Path) -> None:
+    """Whether the store will build a result is told of the whole, whatever parts it is stored in."""
+    store = EmbeddedStore(public / "all" / "store", packing=Packing(parts=1000))
+    f = cached(cache=Cache(store.values, store.calls))(long)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert f(1) == f(1) == {"a": [*range(1, 5000)]}
+    assert f.info().hits == 1
+    store.close()
 
 
 def test_other_results_are_told_of_at_the_first_save() -> None:
