@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from sqlite3 import Connection
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fleche.call.records import DigestedCall, QueryCall
 from fleche.digest import Digest
 from fleche.errors import UnknownDigestError
 from fleche.storage.base import CallStorage, Intent
-from fleche.storage.canonical import canonical
 from fleche.storage.embedded.keys import EmbeddedKeys
-from fleche.storage.overview import FunctionTotal, Glance
-from fleche.storage.sql import records, statements, survey
-from fleche.storage.sql.columns import columns
+from fleche.storage.sql import records, statements
+
+if TYPE_CHECKING:
+    from fleche.storage.overview import FunctionTotal, Glance
 
 __all__ = ["EmbeddedCalls"]
 
@@ -68,14 +68,20 @@ class EmbeddedCalls(EmbeddedKeys, CallStorage):
 
     def columns(self, template: QueryCall) -> Mapping[str, list[Any]] | None:
         """Return the records that a template matches as columns; see `Tabular.columns`."""
+        from fleche.storage.sql.columns import columns  # what asks is not imported for a hit
+
         return self._database.read(partial(columns, template.digested()))
 
     def totals(self, limit: int) -> Sequence[FunctionTotal]:
         """Return what is held of each function; see `Surveyed.totals`."""
+        from fleche.storage.sql import survey
+
         return self._database.read(partial(survey.functions, limit))
 
     def glance(self, template: QueryCall, first: int, limit: int) -> Glance | None:
         """Return the first records that a template matches and count them; see `Surveyed.glance`."""
+        from fleche.storage.sql import survey
+
         return self._database.read(partial(survey.glance, template.digested(), first, limit))
 
     def recent(self, limit: int) -> Iterator[DigestedCall]:
@@ -96,24 +102,14 @@ class EmbeddedCalls(EmbeddedKeys, CallStorage):
 
         All records are in memory meanwhile. Records that are filed by others while it runs stay as they are.
         """
+        from fleche.storage.sql.replanning import planned
+
         old = list(self._rows(self._numbers(statements.CALL_IDS, [])))
         signatures = self._database.read(lambda connection: connection.execute(statements.SIGNATURES).fetchall())
         signing = self.store.authenticity.signing(signatures)
-        new: dict[Digest, DigestedCall] = {}
-        for _, filed, record in old:
-            changed = record if func is None else canonical(func(record))
-            key = changed.key
-            if key not in new or changed.replaces(new[key]):
-                new[key] = changed
-                signing.note(changed, record, filed)
-        gone = []
-        for number, key, record in old:
-            if new.get(key) == record:
-                del new[key]
-            else:
-                gone.append(number)
-        rows = [records.Prepared(record, signing.of(record)) for record in new.values()]
-        self._database.write(partial(_refile, gone, list(zip(new.values(), rows, strict=True))))
+        gone, new = planned(old, func, signing)
+        rows = [records.Prepared(record, signing.of(record)) for record in new]
+        self._database.write(partial(_refile, gone, list(zip(new, rows, strict=True))))
 
     def _numbers(self, text: str, values: list[object]) -> list[int]:
         rows = self._database.read(lambda connection: connection.execute(text, values).fetchall())

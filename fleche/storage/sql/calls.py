@@ -13,12 +13,12 @@ from fleche.call.records import DigestedCall, QueryCall
 from fleche.digest import Digest
 from fleche.errors import UnknownDigestError
 from fleche.storage.base import CallStorage, Intent
-from fleche.storage.canonical import canonical
 from fleche.storage.sql import core, core_records
 from fleche.storage.sql.conditions import POSTGRESQL, SQLITE, Dialect
 from fleche.storage.sql.filing import Filing
 from fleche.storage.sql.keys import SqlKeys, whole_key
 from fleche.storage.sql.records import Loaded
+from fleche.storage.sql.replanning import planned
 from fleche.storage.sql.store import SqlStore
 
 __all__ = ["Sql", "SqlCalls"]
@@ -85,21 +85,9 @@ class SqlCalls(SqlKeys, CallStorage):
         """
         old = list(self.rows())
         signing = self.store.authenticity.signing(self._connections.read(partial(_pairs, core.SIGNATURES)))
-        new: dict[Digest, DigestedCall] = {}
-        for _, filed, record in old:
-            changed = record if func is None else canonical(func(record))
-            key = changed.key
-            if key not in new or changed.replaces(new[key]):
-                new[key] = changed
-                signing.note(changed, record, filed)
-        gone = []
-        for number, key, record in old:
-            if new.get(key) == record:
-                del new[key]
-            else:
-                gone.append(number)
+        gone, new = planned(old, func, signing)
         context = self.store.context
-        filings = [Filing(record, None, {}, context, None, None, signing.of(record)) for record in new.values()]
+        filings = [Filing(record, None, {}, context, None, None, signing.of(record)) for record in new]
         self._connections.write(partial(_refile, gone, filings))
 
     def rows(self) -> Iterator[Loaded]:
