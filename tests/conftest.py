@@ -13,7 +13,7 @@ import pytest
 
 import fleche
 from fleche.caches import Cache
-from fleche.memo.active import defaults
+from fleche.memo.active import _cache, _meta, _mode, defaults
 from fleche.storage.base import RecordStore
 from fleche.storage.embedded import EmbeddedStore
 from fleche.storage.file import FileStore
@@ -35,7 +35,10 @@ def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     before = dict(defaults.__dict__)
     defaults.cache = None
     defaults._mode = None
+    tokens = [(_cache, _cache.set(None)), (_mode, _mode.set(None)), (_meta, _meta.set(()))]
     yield
+    for variable, token in tokens:
+        variable.reset(token)
     defaults.__dict__.update(before)
 
 
