@@ -132,6 +132,14 @@ class BaseCache(OperationContext):
         """
 
     @abstractmethod
+    def code_record(self, digest: Digest) -> CodeRecord | None:
+        """Return the code tree and the sources behind a fingerprint, or None where they are not kept here.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+
+    @abstractmethod
     def keep(self, value: Any) -> tuple[Digest, str]:
         """Store a value by itself and return its digest and form.
 

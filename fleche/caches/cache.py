@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fleche.caches.base import BaseCache, Filing
 from fleche.caches.pair import PairStore
-from fleche.caches.parcels import Parcel, Receipt, deliver, pick
+from fleche.caches.parcels import Parcel, Receipt, code_record, deliver, pick
 from fleche.caches.results import code_brought
 from fleche.caches.surrounded import surrounded
 from fleche.call import ABSENT, Call, DigestedCall, LazyCall, Metadata, Outcome, PreparedCall, QueryCall
@@ -28,6 +28,7 @@ from fleche.errors import (
 )
 from fleche.storage.base import (
     CallStorage,
+    CodeRecord,
     EnvelopeStorage,
     Hit,
     Intent,
@@ -163,6 +164,10 @@ class Cache(BaseCache):
             raise
         except KeyError:
             raise ValueNotStored(f"value {digest} is not stored in {self}", digest=str(digest)) from None
+
+    def code_record(self, digest: Digest) -> CodeRecord | None:
+        """Return the code tree and the sources behind a fingerprint, or None where they are not kept here."""
+        return code_record(self._store, digest)
 
     def keep(self, value: Any) -> tuple[Digest, str]:
         """Store a value by itself and return its digest and form."""

@@ -23,7 +23,7 @@ from fleche.errors import (
     UnknownDigestError,
     UntrustedError,
 )
-from fleche.storage.base import SHORTEST_PREFIX, Hit, _common, _resolve_prefix
+from fleche.storage.base import SHORTEST_PREFIX, CodeRecord, Hit, _common, _resolve_prefix
 from fleche.storage.checking import Fault, Finding
 from fleche.storage.overview import FunctionTotal
 
@@ -191,6 +191,11 @@ class Members(BaseCache):
             return found, _OTHER
         hit = member.lookup(key) if len(self.members) > 1 else None
         return found, _GOOD if hit is not None and is_good(hit) else _RESULT
+
+    def code_record(self, digest: Digest) -> CodeRecord | None:
+        """Return the code tree and the sources behind a fingerprint, of the first member that keeps them."""
+        found = (record for _, record in self._ask("reading", lambda member: member.code_record(digest)))
+        return next((record for record in found if record is not None), None)
 
     def load(self, key: Digest | str) -> LazyCall:
         """Return a stored call by key or prefix: that which `lookup` finds, else of the first member that has it."""

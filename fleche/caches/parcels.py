@@ -84,11 +84,16 @@ def pick(store: RecordStore, key: Digest) -> Parcel:
         if name not in record.scalars:
             with suppress(KeyError, DamagedError):
                 arguments[digest] = _stored(store, digest, None)
-    read_code = getattr(store, "code_record", None)
-    code = None if read_code is None or record.code is None else read_code(record.code)
+    code = None if record.code is None else code_record(store, record.code)
     return Parcel(
         record=record, origin=store, result=result, arguments=arguments, stream=stream, items=items, code=code
     )
+
+
+def code_record(store: RecordStore, digest: Digest) -> CodeRecord | None:
+    """Return what stands behind a code fingerprint, where a store keeps it; see `RecordStore`."""
+    read = getattr(store, "code_record", None)
+    return None if read is None else read(digest)
 
 
 def deliver(parcel: Parcel, store: RecordStore, *, overwrite: bool = False) -> Receipt | None:

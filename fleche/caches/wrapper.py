@@ -11,7 +11,7 @@ from fleche.caches.surrounded import surrounded
 from fleche.call import Call, DigestedCall, LazyCall, PreparedCall, QueryCall
 from fleche.digest import Digest
 from fleche.errors import UntrustedError
-from fleche.storage.base import Hit, Intent
+from fleche.storage.base import CodeRecord, Hit, Intent
 
 if TYPE_CHECKING:
     from fleche.display import Summary
@@ -75,6 +75,10 @@ class CacheWrapper(BaseCache):
     def open_result(self, record: DigestedCall) -> Any:
         """Return the result of a record; see `BaseCache.open_result`."""
         return self.cache.open_result(record)
+
+    def code_record(self, digest: Digest) -> CodeRecord | None:
+        """Return the code tree and the sources behind a fingerprint; see `BaseCache.code_record`."""
+        return self.cache.code_record(digest)
 
     def keep(self, value: Any) -> tuple[Digest, str]:
         """Store a value by itself; see `BaseCache.keep`."""

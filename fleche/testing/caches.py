@@ -12,10 +12,11 @@ import pytest
 
 import fleche
 from fleche import cached
-from fleche.caches import BaseCache
+from fleche.caches import BaseCache, Filing
 from fleche.call import Call, Outcome
 from fleche.digest import Digest, digest
 from fleche.errors import AmbiguousDigestError, Rejected, SaveError, UnknownDigestError
+from fleche.storage.base import CodeRecord
 
 __all__ = ["CacheTests", "call"]
 
@@ -56,6 +57,17 @@ class CacheTests:
     def below(self, pair: tuple[BaseCache, BaseCache]) -> BaseCache:
         """Where its calls are saved."""
         return pair[1]
+
+    def test_the_code_of_a_call_is_given_back(self, cache: BaseCache, below: BaseCache) -> None:
+        """What stands behind a fingerprint can be asked for through every cache; what is not kept is None."""
+        if not self.keeps:
+            pytest.skip("this cache keeps nothing")
+        kept = CodeRecord(digest("code"), "deep", "{}", "{}")
+        below.prepare(call(), Filing(code=kept)).commit("r")
+        if below.code_record(kept.digest) is None:
+            pytest.skip("this store keeps no code")
+        assert cache.code_record(kept.digest) == kept
+        assert cache.code_record(digest("other code")) is None
 
     def test_a_saved_call_is_a_hit(self, cache: BaseCache, below: BaseCache) -> None:
         """Its value comes back equal, in its form, fresh each time."""
