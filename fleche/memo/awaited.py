@@ -26,6 +26,12 @@ class AsyncMemo(Memo):
         if cache is None or sealed is None:
             args, kwargs = self.loaded(cache, None, args, kwargs)
             return await self.function(*args, **kwargs)
+        return await self.proceed(mode, cache, sealed, args, kwargs)
+
+    async def proceed(
+        self, mode: Mode, cache: BaseCache, sealed: Sealed, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Return what a sealed call returned before, or run the body and remember."""
         if mode is not Mode.REFRESH:
             found = await self._look(cache, sealed)
             if found is not MISSING:

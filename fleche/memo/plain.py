@@ -31,6 +31,12 @@ class PlainMemo(Memo):
         if cache is None or sealed is None:
             args, kwargs = self.loaded(cache, None, args, kwargs)
             return self.function(*args, **kwargs)
+        return self.proceed(mode, cache, sealed, args, kwargs)
+
+    def proceed(
+        self, mode: Mode, cache: BaseCache, sealed: Sealed, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Return what a sealed call returned before, or run the body and remember."""
         if mode is not Mode.REFRESH:
             found = self.look(cache, sealed)
             if found is not MISSING:

@@ -1,0 +1,624 @@
+"""The engine in memory: the readable reference, for one process."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+from fleche.clock import SYSTEM, Clock, from_micros, to_micros
+from fleche.runtime.engine.base import (
+    Change,
+    Claimed,
+    Entry,
+    Info,
+    NewInvocation,
+    Outcome,
+    RunnerRecord,
+)
+from fleche.runtime.exceptions import (
+    FlecheRuntimeError,
+    InvocationNotFoundError,
+    InvocationStatusOwnershipError,
+)
+from fleche.runtime.identifiers import CallDTO, InvocationId
+from fleche.runtime.invocation.status import (
+    RULES,
+    InvocationStatus,
+    InvocationStatusRecord,
+    status_record_transition,
+)
+
+__all__ = ["MemoryEngine"]
+
+_S = InvocationStatus
+_HOLDING = frozenset({_S.PENDING, _S.RUNNING, _S.PAUSED, _S.RESUMED})  # these hold a running slot
+_BETWEEN = frozenset({_S.KILLED, _S.PENDING_RECOVERY, _S.RUNNING_RECOVERY})  # nobody rests in these
+
+
+class _Row:
+    """One invocation."""
+
+    __slots__ = (
+        "attempt",
+        "due",
+        "history",
+        "new",
+        "outcome",
+        "place",
+        "record",
+        "recoveries",
+        "retries",
+        "sequence",
+        "waited",
+        "waiters",
+    )
+
+    def __init__(self, new: NewInvocation, sequence: int) -> None:
+        self.new = new
+        self.sequence = sequence  # the order of registration
+        self.place = 0  # the order in the queue, anew each time that it comes to it
+        self.record: InvocationStatusRecord
+        self.history: list[Entry] = []
+        self.attempt = self.retries = self.recoveries = 0
+        self.due: int | None = new.due
+        self.outcome: Outcome | None = None
+        self.waiters: set[InvocationId] = set()  # those who wait for it
+        self.waited: set[InvocationId] = set()  # those that it waits for
+
+    @property
+    def id(self) -> InvocationId:
+        return self.new.id
+
+    @property
+    def call(self) -> CallDTO:
+        return self.new.call
+
+    @property
+    def task(self) -> str:
+        return self.new.call.call_id.task_id.key
+
+    @property
+    def status(self) -> InvocationStatus:
+        return self.record.status
+
+
+class MemoryEngine:
+    """Keeps invocations in this process; see `Engine` for what each method means.
+
+    Args:
+        clock: Tells the time.
+    """
+
+    trusted = True
+
+    def __init__(self, clock: Clock = SYSTEM) -> None:
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._work = threading.Condition(self._lock)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._rows: dict[InvocationId, _Row] = {}
+        self._tags: dict[str, OrderedDict[InvocationId, None]] = {}
+        self._tasks: dict[str, OrderedDict[InvocationId, None]] = {}
+        self._ready: list[tuple[int, int, InvocationId]] = []  # a heap: -priority, place, id
+        self._blocking: list[tuple[int, InvocationId]] = []  # a heap: sequence, id
+        self._delayed: list[tuple[int, int, InvocationId]] = []  # a heap: due, sequence, id
+        self._available = 0
+        self._holders: dict[str, set[InvocationId]] = {}
+        self._parked: dict[str, deque[InvocationId]] = {}
+        self._ended: deque[tuple[int, InvocationId]] = deque()
+        self._runners: dict[str, RunnerRecord] = {}
+        self._watchers: dict[InvocationId, list[_Watcher]] = {}
+        self._sequence = 0
+
+    def now(self) -> int:
+        return to_micros(self._clock.now())
+
+    # -- registering -------------------------------------------------------------------------------------------
+
+    def register(self, new: Sequence[NewInvocation]) -> list[InvocationId]:
+        now = self.now()
+        with self._lock:
+            ids = [self._register(one, now) for one in new]
+            self._notify()
+        return ids
+
+    def _register(self, new: NewInvocation, now: int) -> InvocationId:
+        for join in new.joins:
+            for invocation_id in self._tags.get(join.tag, ()):
+                if self._rows[invocation_id].status in join.statuses:
+                    return invocation_id
+        if new.id in self._rows:
+            return new.id
+        self._sequence += 1
+        row = self._rows[new.id] = _Row(new, self._sequence)
+        later = new.due is not None and new.due > now
+        row.record = self._first(row, _S.SCHEDULED if later else _S.REGISTERED, now)
+        self._tasks.setdefault(row.task, OrderedDict())[new.id] = None
+        for tag in new.tags:
+            self._tags.setdefault(tag, OrderedDict())[new.id] = None
+        if new.answer is not None:
+            row.outcome = Outcome(record=new.answer)
+            self._set(row, _S.SUCCESS, None, now, note="answered by the cache")
+        elif later:
+            heapq.heappush(self._delayed, (new.due or 0, row.sequence, new.id))
+        else:
+            self._enqueue(row)
+        return new.id
+
+    def _first(self, row: _Row, status: InvocationStatus, now: int) -> InvocationStatusRecord:
+        record = status_record_transition(None, status, None, from_micros(now))
+        row.history.append(Entry(record=record, at=now, registrar=row.new.registrar))
+        return record
+
+    # -- statuses ----------------------------------------------------------------------------------------------
+
+    def step(
+        self,
+        owner: str,
+        changes: Sequence[Change] = (),
+        *,
+        limit: int = 0,
+        start: bool = False,
+        blockers: bool = True,
+    ) -> tuple[list[InvocationStatusRecord | FlecheRuntimeError], list[Claimed]]:
+        now = self.now()
+        with self._lock:
+            answers = [self._change(change, now) for change in changes]
+            claimed = list(self._claim(owner, limit, now, start=start, blockers=blockers)) if limit > 0 else []
+            self._notify()
+        return answers, claimed
+
+    def _change(self, change: Change, now: int) -> InvocationStatusRecord | FlecheRuntimeError:
+        row = self._rows.get(change.id)
+        if row is None:
+            return _unknown(change.id)
+        if change.attempt is not None and change.attempt != row.attempt:
+            return InvocationStatusOwnershipError(
+                row.status,
+                change.status,
+                row.record.runner_id,
+                change.owner,
+                f"it was claimed again since: attempt {change.attempt} is over, {row.attempt} holds it",
+            )
+        try:
+            record = self._set(row, change.status, change.owner, now, note=change.note)
+        except FlecheRuntimeError as error:
+            return error
+        row.retries += change.retries
+        row.recoveries += change.recoveries
+        if change.outcome is not None:
+            row.outcome = change.outcome
+        if change.status in RULES.available:
+            row.due = change.due
+            if change.due is not None and change.due > now:
+                heapq.heappush(self._delayed, (change.due, row.sequence, row.id))
+            else:
+                self._enqueue(row)
+        elif change.status is _S.CONCURRENCY_CONTROLLED and row.new.slots is not None:
+            self._park(row)
+        return record
+
+    def _set(
+        self, row: _Row, status: InvocationStatus, owner: str | None, now: int, *, note: str | None = None
+    ) -> InvocationStatusRecord:
+        """Set a status, and all that follows from it."""
+        before = row.status
+        row.record = record = status_record_transition(row.record, status, owner, from_micros(now))
+        row.history.append(Entry(record=record, at=now, note=note))
+        tasks = self._tasks[row.task]
+        tasks.move_to_end(row.id)
+        if status is _S.PENDING:
+            row.attempt += 1
+        slots = row.new.slots
+        if slots is not None and (before in _HOLDING) != (status in _HOLDING):
+            holders = self._holders.setdefault(slots.key, set())
+            if status in _HOLDING:
+                holders.add(row.id)
+            else:
+                holders.discard(row.id)
+                self._unpark(slots.key, now)
+        if status in RULES.final:
+            self._end(row, now)
+        return record
+
+    def _end(self, row: _Row, now: int) -> None:
+        self._ended.append((now, row.id))
+        for tag in row.new.tags:
+            self._untag(tag, row.id)
+        self._release(row)
+        for watcher in self._watchers.pop(row.id, ()):
+            watcher.tell(row.id)
+
+    def _untag(self, tag: str, invocation_id: InvocationId) -> None:
+        found = self._tags.get(tag)
+        if found is not None:
+            found.pop(invocation_id, None)
+            if not found:
+                del self._tags[tag]
+
+    # -- the queue ---------------------------------------------------------------------------------------------
+
+    def _enqueue(self, row: _Row) -> None:
+        self._sequence += 1
+        row.place = self._sequence
+        self._available += 1
+        heapq.heappush(self._ready, (-row.new.priority, row.place, row.id))
+        if row.waiters:
+            heapq.heappush(self._blocking, (row.sequence, row.id))
+
+    def _claim(self, owner: str, limit: int, now: int, *, start: bool, blockers: bool) -> Iterator[Claimed]:
+        self._promote(now)
+        got = 0
+        while got < limit:
+            row = (self._next_blocking() if blockers else None) or self._next_ready()
+            if row is None:
+                return
+            self._available -= 1
+            row.place = 0
+            if not self._has_slot(row):
+                self._hold_back(row, now)
+                continue
+            self._set(row, _S.PENDING, owner, now)
+            if start and row.new.parent is None:
+                self._set(row, _S.RUNNING, owner, now)
+            got += 1
+            yield Claimed(
+                id=row.id,
+                attempt=row.attempt,
+                call=row.call,
+                parent=row.new.parent,
+                key=row.new.key,
+                retries=row.retries,
+                recoveries=row.recoveries,
+                status=row.status,
+            )
+
+    def _promote(self, now: int) -> None:
+        """Let what is due come to the queue."""
+        while self._delayed and self._delayed[0][0] <= now:
+            due, _, invocation_id = heapq.heappop(self._delayed)
+            row = self._rows.get(invocation_id)
+            if row is None or row.due != due or row.place:
+                continue
+            if row.status is _S.SCHEDULED:
+                self._set(row, _S.REGISTERED, None, now)
+            if row.status in RULES.available:
+                self._enqueue(row)
+
+    def _next_ready(self) -> _Row | None:
+        while self._ready:
+            _, place, invocation_id = heapq.heappop(self._ready)
+            row = self._rows.get(invocation_id)
+            if row is not None and row.place == place:
+                return row
+        return None
+
+    def _next_blocking(self) -> _Row | None:
+        while self._blocking:
+            _, invocation_id = heapq.heappop(self._blocking)
+            row = self._rows.get(invocation_id)
+            if row is not None and row.place and row.waiters and not row.waited:
+                return row
+        return None
+
+    def _has_slot(self, row: _Row) -> bool:
+        slots = row.new.slots
+        return slots is None or len(self._holders.get(slots.key, ())) < slots.capacity
+
+    def _hold_back(self, row: _Row, now: int) -> None:
+        assert row.new.slots is not None
+        if row.new.slots.waits:
+            self._set(row, _S.CONCURRENCY_CONTROLLED, None, now)
+            self._park(row)
+        else:
+            self._set(row, _S.CONCURRENCY_CONTROLLED_FINAL, None, now)
+
+    def _park(self, row: _Row) -> None:
+        assert row.new.slots is not None
+        self._parked.setdefault(row.new.slots.key, deque()).append(row.id)
+
+    def _unpark(self, key: str, now: int) -> None:
+        """Let the oldest that waits for a slot come to the queue: for each slot that is free, one."""
+        parked = self._parked.get(key)
+        while parked:
+            row = self._rows.get(parked[0])
+            if row is not None and row.status is _S.CONCURRENCY_CONTROLLED:
+                if not self._has_slot(row):
+                    return
+                parked.popleft()
+                self._set(row, _S.REROUTED, None, now)
+                self._enqueue(row)
+                break
+            parked.popleft()
+        if not parked:
+            self._parked.pop(key, None)
+
+    def _notify(self) -> None:
+        if self._available:
+            self._work.notify(self._available)
+
+    # -- waiting for each other --------------------------------------------------------------------------------
+
+    def wait(self, waiter: InvocationId, waited: Collection[InvocationId]) -> list[InvocationId]:
+        with self._lock:
+            row = self._rows.get(waiter)
+            others = [
+                self._rows[invocation_id]
+                for invocation_id in waited
+                if invocation_id in self._rows and self._rows[invocation_id].status not in RULES.final
+            ]
+            if row is None:
+                return []
+            for other in others:
+                circle = self._path(other, row)
+                if circle:
+                    return [waiter, *circle]
+            for other in others:
+                row.waited.add(other.id)
+                other.waiters.add(waiter)
+                if other.place:
+                    heapq.heappush(self._blocking, (other.sequence, other.id))
+            self._notify()
+        return []
+
+    def _path(self, start: _Row, goal: _Row) -> list[InvocationId]:
+        """Return the way from one invocation to another along what waits for what; nothing where there is none."""
+        came: dict[InvocationId, InvocationId | None] = {start.id: None}
+        todo = [start.id]
+        while todo:
+            invocation_id = todo.pop()
+            if invocation_id == goal.id:
+                path: list[InvocationId] = []
+                step: InvocationId | None = invocation_id
+                while step is not None:
+                    path.append(step)
+                    step = came[step]
+                return path[::-1][:-1] or [start.id]
+            row = self._rows.get(invocation_id)
+            for other in row.waited if row is not None else ():
+                if other not in came:
+                    came[other] = invocation_id
+                    todo.append(other)
+        return []
+
+    def stop_waiting(self, waiter: InvocationId) -> None:
+        with self._lock:
+            row = self._rows.get(waiter)
+            if row is not None:
+                self._leave(row)
+
+    def _leave(self, row: _Row) -> None:
+        for invocation_id in row.waited:
+            other = self._rows.get(invocation_id)
+            if other is not None:
+                other.waiters.discard(row.id)
+        row.waited.clear()
+
+    def _release(self, row: _Row) -> None:
+        self._leave(row)
+        for invocation_id in row.waiters:
+            other = self._rows.get(invocation_id)
+            if other is not None:
+                other.waited.discard(row.id)
+                if other.place and other.waiters and not other.waited:
+                    heapq.heappush(self._blocking, (other.sequence, other.id))
+        row.waiters.clear()
+
+    def blocking(self, limit: int) -> list[InvocationId]:
+        if limit <= 0:
+            return []
+        with self._lock:
+            rows = (self._rows.get(invocation_id) for _, invocation_id in sorted(set(self._blocking)))
+            found = [row.id for row in rows if row is not None and row.place and row.waiters and not row.waited]
+        return found[:limit]
+
+    # -- asking ------------------------------------------------------------------------------------------------
+
+    def _row(self, invocation_id: InvocationId) -> _Row:
+        row = self._rows.get(invocation_id)
+        if row is None:
+            raise _unknown(invocation_id)
+        return row
+
+    def info(self, invocation_id: InvocationId) -> Info:
+        with self._lock:
+            return _info(self._row(invocation_id))
+
+    def status(self, invocation_id: InvocationId) -> InvocationStatusRecord:
+        return self._row(invocation_id).record
+
+    def find(self, tag: str, statuses: Collection[InvocationStatus] | None = None) -> list[InvocationId]:
+        with self._lock:
+            return [
+                invocation_id
+                for invocation_id in self._tags.get(tag, ())
+                if statuses is None or self._rows[invocation_id].status in statuses
+            ]
+
+    def _matching(self, task: str | None, statuses: Collection[InvocationStatus] | None) -> list[_Row]:
+        ids: Iterable[InvocationId] = self._rows if task is None else self._tasks.get(task, ())
+        return [
+            self._rows[invocation_id]
+            for invocation_id in ids
+            if statuses is None or self._rows[invocation_id].status in statuses
+        ]
+
+    def listed(
+        self,
+        task: str | None = None,
+        statuses: Collection[InvocationStatus] | None = None,
+        *,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[InvocationId]:
+        with self._lock:
+            rows = self._matching(task, statuses)
+            rows.sort(key=lambda row: (row.record.timestamp, row.sequence), reverse=True)
+            return [row.id for row in rows[offset : offset + limit]]
+
+    def count(self, task: str | None = None, statuses: Collection[InvocationStatus] | None = None) -> int:
+        with self._lock:
+            return len(self._matching(task, statuses))
+
+    def history(self, invocation_id: InvocationId) -> list[Entry]:
+        with self._lock:
+            row = self._rows.get(invocation_id)
+            return [] if row is None else list(row.history)
+
+    def note(self, invocation_id: InvocationId, note: str) -> None:
+        with self._lock:
+            self._row(invocation_id).history.append(Entry(record=None, at=self.now(), note=note))
+
+    def keep(self, invocation_id: InvocationId, outcome: Outcome) -> None:
+        with self._lock:
+            self._row(invocation_id).outcome = outcome
+
+    # -- waiting for events ------------------------------------------------------------------------------------
+
+    def until_final(self, ids: Collection[InvocationId], timeout: float | None = None) -> list[InvocationId]:
+        with self._lock:
+            ended = [
+                invocation_id
+                for invocation_id in ids
+                if invocation_id not in self._rows or self._rows[invocation_id].status in RULES.final
+            ]
+            if ended or not ids:
+                return ended
+            watcher = _Watcher()
+            for invocation_id in ids:
+                self._watchers.setdefault(invocation_id, []).append(watcher)
+        try:
+            watcher.event.wait(timeout)
+        finally:
+            with self._lock:
+                for invocation_id in ids:
+                    watchers = self._watchers.get(invocation_id)
+                    if watchers is not None and watcher in watchers:
+                        watchers.remove(watcher)
+                        if not watchers:
+                            del self._watchers[invocation_id]
+        return list(watcher.ended)
+
+    def until_work(self, timeout: float | None = None, *, stop: Callable[[], bool] | None = None) -> bool:
+        with self._work:
+            if not self._available and not (stop is not None and stop()):
+                self._work.wait(self._patience(timeout))
+            return bool(self._available)
+
+    def _patience(self, timeout: float | None) -> float | None:
+        """Return how long to wait: no longer than until something is due."""
+        if not self._delayed:
+            return timeout
+        until = max(0.0, (self._delayed[0][0] - self.now()) / 1_000_000)
+        return until if timeout is None else min(timeout, until)
+
+    def next_due(self) -> int | None:
+        """Return when the next invocation is due that is not yet, in microseconds since 1970 UTC, or None."""
+        with self._lock:
+            return self._delayed[0][0] if self._delayed else None
+
+    def wake(self) -> None:
+        with self._work:
+            self._work.notify_all()
+
+    # -- runners -----------------------------------------------------------------------------------------------
+
+    def beat(self, owners: Iterable[str], *, serves: bool = False) -> None:
+        now = self.now()
+        with self._lock:
+            for owner in owners:
+                known = self._runners.get(owner)
+                created = now if known is None else known.created
+                self._runners[owner] = RunnerRecord(owner=owner, created=created, seen=now, serves=serves)
+
+    def runners(self, since: int) -> list[RunnerRecord]:
+        with self._lock:
+            alive = [runner for runner in self._runners.values() if runner.seen >= since]
+        return sorted(alive, key=lambda runner: (runner.created, runner.owner))
+
+    def orphans(self, *, dead_before: int, pending_before: int) -> list[Info]:
+        with self._lock:
+            rows = [row for row in self._rows.values() if self._is_orphan(row, dead_before, pending_before)]
+            return [_info(row) for row in sorted(rows, key=lambda row: row.sequence)]
+
+    def _is_orphan(self, row: _Row, dead_before: int, pending_before: int) -> bool:
+        status = row.status
+        if status in RULES.final:
+            return False
+        since = to_micros(row.record.timestamp)
+        if status is _S.PENDING and since < pending_before:
+            return True
+        if status in RULES.owned:
+            runner = self._runners.get(row.record.runner_id or "")
+            return runner is None or runner.seen < dead_before
+        return status in _BETWEEN and since < pending_before
+
+    # -- forgetting --------------------------------------------------------------------------------------------
+
+    def purge(self, before: int) -> int:
+        gone = 0
+        with self._lock:
+            while self._ended and self._ended[0][0] < before:
+                _, invocation_id = self._ended.popleft()
+                row = self._rows.pop(invocation_id, None)
+                if row is None:
+                    continue
+                gone += 1
+                tasks = self._tasks.get(row.task)
+                if tasks is not None:
+                    tasks.pop(invocation_id, None)
+                    if not tasks:
+                        del self._tasks[row.task]
+        return gone
+
+    def clear(self) -> None:
+        with self._lock:
+            watchers = {invocation_id: found for invocation_id, found in self._watchers.items()}
+            self._reset()
+            for invocation_id, found in watchers.items():
+                for watcher in found:
+                    watcher.tell(invocation_id)
+            self._work.notify_all()
+
+    def close(self) -> None:
+        return
+
+
+class _Watcher:
+    """Someone who waits for invocations to end."""
+
+    __slots__ = ("ended", "event")
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.ended: list[InvocationId] = []
+
+    def tell(self, invocation_id: InvocationId) -> None:
+        self.ended.append(invocation_id)
+        self.event.set()
+
+
+def _unknown(invocation_id: InvocationId) -> InvocationNotFoundError:
+    return InvocationNotFoundError(
+        invocation_id, "there is no such invocation: it was purged, or belongs to another app"
+    )
+
+
+def _info(row: _Row) -> Info:
+    return Info(
+        id=row.id,
+        call=row.call,
+        parent=row.new.parent,
+        key=row.new.key,
+        record=row.record,
+        attempt=row.attempt,
+        retries=row.retries,
+        recoveries=row.recoveries,
+        priority=row.new.priority,
+        due=row.due,
+        outcome=row.outcome,
+    )

@@ -1,0 +1,194 @@
+"""How a worker executes what it claimed: one invocation in, the status that follows out."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fleche.errors import FlecheError
+from fleche.runtime.call import LazyCall
+from fleche.runtime.context import runner_args as runner_args_variable
+from fleche.runtime.context import running
+from fleche.runtime.engine.base import Change, Claimed, Engine, Outcome
+from fleche.runtime.exceptions import FlecheRuntimeError, InvocationStatusError, SerializationError
+from fleche.runtime.invocation.dist_invocation import DistributedInvocation
+from fleche.runtime.invocation.status import InvocationStatus
+
+if TYPE_CHECKING:
+    from fleche.memo.memo import Sealed
+    from fleche.runtime.app import App
+    from fleche.runtime.task import Task
+
+__all__ = ["Execution"]
+
+_S = InvocationStatus
+
+
+class Execution:
+    """Executes invocations, on whatever thread it is called.
+
+    Whatever goes wrong with one, an unimportable task, an argument that cannot be read, a result that cannot be sent,
+    an exit of the body, ends that one with the reason, and nothing else.
+
+    Args:
+        app: The app.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._engine: Engine = app.engine
+        self._loops = _Loops()
+
+    def run(self, claimed: Claimed, owner: str) -> Change | None:
+        """Run the body of an invocation and return the status that follows.
+
+        Args:
+            claimed: What was claimed.
+            owner: Who claimed it.
+
+        Returns:
+            None where it was taken from us before its body ran.
+        """
+        if claimed.status is _S.PENDING:
+            try:
+                if not self._start(claimed, owner):
+                    return None
+            except FlecheRuntimeError as error:
+                return self._failed(claimed, owner, error)
+        return self._body(claimed, owner)[0]
+
+    def run_invocation(
+        self, invocation: DistributedInvocation[Any, Any], runner_args: Mapping[str, Any] | None = None
+    ) -> None:
+        """Run an invocation that is pending for the app's runner, and set the status that follows.
+
+        Raises:
+            InvocationStatusError: It cannot be run now.
+            BaseException: Whatever the body raised, if it is not to be run again.
+        """
+        app = self._app
+        owner = app.runner.runner_id
+        info = self._engine.info(invocation.invocation_id)
+        claimed = Claimed(
+            id=info.id,
+            attempt=info.attempt,
+            call=info.call,
+            parent=info.parent,
+            key=info.key,
+            retries=info.retries,
+            recoveries=info.recoveries,
+            status=_S.PENDING,
+        )
+        token = runner_args_variable.set(runner_args)
+        try:
+            app.orchestrator.check_cycles(claimed)
+            app.orchestrator.set_invocation_status(info.id, _S.RUNNING, owner, attempt=info.attempt)
+            change, error = self._body(claimed, owner)
+        except FlecheRuntimeError as refusal:
+            if isinstance(refusal, InvocationStatusError):
+                raise
+            change, error = self._failed(claimed, owner, refusal), refusal
+        finally:
+            runner_args_variable.reset(token)
+        (answer,), _ = self._engine.step(owner, [change])
+        if isinstance(answer, FlecheRuntimeError):
+            raise answer
+        if error is not None and change.status is _S.FAILED:
+            raise error
+
+    def _start(self, claimed: Claimed, owner: str) -> bool:
+        """Set an invocation running; return whether it is still ours.
+
+        Raises:
+            CycleDetectedError: An equal call waits for it.
+        """
+        self._app.orchestrator.check_cycles(claimed)
+        change = Change(id=claimed.id, status=_S.RUNNING, owner=owner, attempt=claimed.attempt)
+        (answer,), _ = self._engine.step(owner, [change])
+        if isinstance(answer, FlecheRuntimeError):
+            self._app.logger.info("invocation %s was taken away before it ran: %s", claimed.id, answer)
+            return False
+        return True
+
+    def _body(self, claimed: Claimed, owner: str) -> tuple[Change, BaseException | None]:
+        app = self._app
+        task: Task[Any, Any] | None = None
+        try:
+            task = app.get_task(claimed.call.call_id.task_id)
+            call: LazyCall[Any, Any] = LazyCall(task, claimed.call.serialized_arguments, claimed.call.call_id)
+            args, kwargs = call.arguments.spelled(task.signature)
+            invocation = DistributedInvocation.stored(call, claimed.id, claimed.parent)
+            with running(app.app_id, invocation):
+                outcome, note = self._computed(task, claimed, args, kwargs)
+        except BaseException as error:
+            return self._raised(task, claimed, owner, error), error
+        return (
+            Change(id=claimed.id, status=_S.SUCCESS, owner=owner, attempt=claimed.attempt, outcome=outcome, note=note),
+            None,
+        )
+
+    def _computed(
+        self, task: Task[Any, Any], claimed: Claimed, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Outcome, str | None]:
+        results = task.results
+        sealed: Sealed | None = results.seal(args, kwargs)
+        if sealed is None:
+            made = results.body(*args, **kwargs)
+            return Outcome(result=self._text(task, self._awaited(made))), None
+        result = self._awaited(results.recall(sealed, args, kwargs))
+        note = None
+        if claimed.key is not None and claimed.key != sealed.key:
+            note = f"the code that ran is not the code that was called: its result is call {sealed.key}"
+        if results.is_stored(sealed):
+            return Outcome(record=sealed.key), note
+        return Outcome(result=self._text(task, result)), note
+
+    def _awaited(self, made: Any) -> Any:
+        return self._loops.run(made) if asyncio.iscoroutine(made) else made
+
+    def _text(self, task: Task[Any, Any], result: Any) -> str:
+        try:
+            return self._app.client_data_store.serialize(result)
+        except (TypeError, ValueError, RecursionError, FlecheError) as error:
+            kind = f"{type(result).__module__}.{type(result).__qualname__}"
+            raise SerializationError(
+                f"Task '{task.task_id}': its result of type {kind} cannot be serialized: {error}"
+            ) from error
+
+    def _raised(self, task: Task[Any, Any] | None, claimed: Claimed, owner: str, error: BaseException) -> Change:
+        if (
+            task is not None
+            and isinstance(error, task.retriable_exceptions)
+            and claimed.retries < task.conf.max_retries
+        ):
+            return Change(
+                id=claimed.id,
+                status=_S.RETRY,
+                owner=owner,
+                attempt=claimed.attempt,
+                due=self._app.orchestrator.retry_due(task, claimed.retries),
+                retries=1,
+                note=f"{type(error).__name__}: {error}",
+            )
+        return self._failed(claimed, owner, error)
+
+    def _failed(self, claimed: Claimed, owner: str, error: BaseException) -> Change:
+        outcome = Outcome(exception=self._app.exceptions.encode(error))
+        return Change(id=claimed.id, status=_S.FAILED, owner=owner, attempt=claimed.attempt, outcome=outcome)
+
+
+class _Loops(threading.local):
+    """An event loop for each thread that runs coroutines, used again."""
+
+    _runner: asyncio.Runner | None = None
+
+    def run(self, coroutine: Any) -> Any:
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        return self._runner.run(coroutine)
+
+    def __del__(self) -> None:
+        if self._runner is not None:
+            self._runner.close()

@@ -1,0 +1,144 @@
+"""What an invocation is, and a group of them."""
+
+from __future__ import annotations
+
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic
+
+from fleche.runtime.identifiers import CallId, InvocationId
+from fleche.runtime.invocation.status import InvocationStatus
+from fleche.runtime.types import Params, Result
+
+if TYPE_CHECKING:
+    from fleche.runtime.app import App
+    from fleche.runtime.arguments import Arguments
+    from fleche.runtime.call import Call
+    from fleche.runtime.task import Task
+
+__all__ = ["BaseInvocation", "BaseInvocationGroup", "new_invocation_id"]
+
+
+def new_invocation_id() -> InvocationId:
+    """Return an id that no other invocation has."""
+    return InvocationId(str(uuid.uuid4()))
+
+
+class BaseInvocation(ABC, Generic[Params, Result]):
+    """One execution of a call.
+
+    Args:
+        call: The call.
+        invocation_id: Its id; a new one if not given.
+    """
+
+    def __init__(self, call: Call[Params, Result], invocation_id: InvocationId | None = None) -> None:
+        self.call = call
+        self.invocation_id = invocation_id or new_invocation_id()
+
+    @property
+    def app(self) -> App:
+        """The app."""
+        return self.call.app
+
+    @property
+    def task(self) -> Task[Params, Result]:
+        """The task."""
+        return self.call.task
+
+    @property
+    def call_id(self) -> CallId:
+        """The id of the call."""
+        return self.call.call_id
+
+    @property
+    def arguments(self) -> Arguments:
+        """The arguments."""
+        return self.call.arguments
+
+    @property
+    def serialized_arguments(self) -> Mapping[str, str]:
+        """The arguments as texts."""
+        return self.call.serialized_arguments
+
+    @property
+    @abstractmethod
+    def status(self) -> InvocationStatus:
+        """How it stands."""
+
+    @property
+    @abstractmethod
+    def result(self) -> Result:
+        """What the task returned, waited for if need be.
+
+        Raises:
+            Exception: Whatever the task raised.
+        """
+
+    @property
+    @abstractmethod
+    def num_retries(self) -> int:
+        """How often it was run again."""
+
+    @abstractmethod
+    def to_json(self) -> str:
+        """Return it as JSON."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, app: App, serialized: str) -> BaseInvocation[Any, Any]:
+        """Return the invocation of a JSON text, for an app."""
+
+    @abstractmethod
+    async def async_result(self) -> Result:
+        """Return what the task returned, as `result` does; the event loop goes on meanwhile."""
+
+    def __hash__(self) -> int:
+        return hash(self.invocation_id)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BaseInvocation) and self.invocation_id == other.invocation_id
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}(invocation_id={self.invocation_id}, {self.call})"
+
+    __repr__ = __str__
+
+
+class BaseInvocationGroup(ABC, Generic[Params, Result]):
+    """Invocations of one task, in order.
+
+    Args:
+        task: The task.
+        invocations: The invocations; one that was joined several times is there several times.
+    """
+
+    def __init__(self, task: Task[Params, Result], invocations: Sequence[BaseInvocation[Params, Result]]) -> None:
+        self.task = task
+        self.invocations = list(invocations)
+
+    @property
+    def app(self) -> App:
+        """The app."""
+        return self.task.app
+
+    @property
+    def invocation_map(self) -> dict[InvocationId, BaseInvocation[Params, Result]]:
+        """The invocations by id."""
+        return {each.invocation_id: each for each in self.invocations}
+
+    @property
+    @abstractmethod
+    def results(self) -> Iterator[Result]:
+        """What the task returned, one result for each invocation."""
+
+    @abstractmethod
+    def async_results(self) -> AsyncIterator[Result]:
+        """Return what `results` does, without blocking the event loop."""
+
+    def __iter__(self) -> Iterator[BaseInvocation[Params, Result]]:
+        return iter(self.invocations)
+
+    def __len__(self) -> int:
+        return len(self.invocations)

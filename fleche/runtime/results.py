@@ -1,0 +1,113 @@
+"""What the cache knows of a task's calls, and how a task's body is run under it."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from fleche.call import FunctionProfile
+from fleche.digest import Digest, digest
+from fleche.errors import FlecheError
+from fleche.memo.active import Mode
+from fleche.memo.engine import Engine as MemoEngine
+from fleche.memo.function import CachedFunction
+from fleche.memo.options import Options
+
+if TYPE_CHECKING:
+    from fleche.caches import BaseCache
+    from fleche.call import Call as CacheCall
+    from fleche.memo.memo import Sealed
+
+__all__ = ["TaskResults"]
+
+log = logging.getLogger("fleche.runtime")
+
+
+class TaskResults:
+    """The results of one task in the cache.
+
+    What a worker computes is filed as the call record that `@cached` would file, under the same key, so each finds what
+    the other computed; and while a worker runs a call, it holds the call's lease.
+
+    Args:
+        function: The function of the task; if it is decorated with `@cached`, its options count.
+        cache: The cache, or None for the one that is active where the task is called or run.
+        reuse: Whether results are looked up and joined; else the body always runs, and nothing is filed.
+    """
+
+    def __init__(self, function: Callable[..., Any], cache: BaseCache | str | None, *, reuse: bool) -> None:
+        self.reuse = reuse
+        self.is_async = inspect.iscoroutinefunction(function)
+        if isinstance(function, CachedFunction):
+            self.body: Callable[..., Any] = function.__wrapped__
+            self._memo: Any = function._memo  # noqa: SLF001 - the runtime steps in where the decorator would
+        else:
+            self.body = function
+            kind = "awaited.AsyncMemo" if self.is_async else "plain.PlainMemo"
+            options = Options(cache=cache or None)
+            self._memo = MemoEngine(kind, function, options, FunctionProfile(function)).memo
+        self._told = False
+
+    @property
+    def label(self) -> str:
+        """How messages name the task."""
+        return self._memo.label
+
+    def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> CacheCall:
+        """Return a call as the cache knows it."""
+        return self._memo.call(args, kwargs)
+
+    def seal(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sealed | None:
+        """Return a call with its key; None where it has none, or none is wanted.
+
+        Raises:
+            TypeError: The function cannot be called so.
+        """
+        return self._memo.try_seal(args, kwargs) if self.reuse else None
+
+    def identities(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Digest]:
+        """Return the digests of the arguments, by name.
+
+        Raises:
+            Indigestible: One has none.
+        """
+        bound = self._memo.profile.bind(args, kwargs)
+        return {name: digest(value, name=name) for name, value in bound.items()}
+
+    def answer(self, sealed: Sealed) -> Digest | None:
+        """Return the key of the record that answers a call, or None; a cache that fails answers nothing."""
+        try:
+            cache = self._memo.cache()
+            if not self._memo.stored(cache, sealed, errors=False):
+                return None
+        except FlecheError as error:
+            log.warning("%s: the cache was not asked: %s", self.label, error)
+            return None
+        if not self._told:
+            self._told = True
+            log.info("%s: a result is reused: call %s; effect=True would run it each time", self.label, sealed.key[:12])
+        return sealed.key
+
+    def load(self, key: Digest) -> Any:
+        """Return the result of a record.
+
+        Raises:
+            KeyError: It is not stored any more.
+        """
+        return self._memo.cache().load(key).result
+
+    def recall(self, sealed: Sealed, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Return the result of a call as `@cached` would: stored, waited for, or computed now and stored.
+
+        Of an ``async`` function this returns a coroutine.
+        """
+        return self._memo.proceed(Mode.ON, self._memo.cache(), sealed, args, kwargs)
+
+    def is_stored(self, sealed: Sealed) -> bool:
+        """Whether the result of a call can be had from the cache."""
+        try:
+            return self._memo.stored(self._memo.cache(), sealed, errors=False)
+        except FlecheError:
+            return False

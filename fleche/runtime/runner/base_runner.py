@@ -1,0 +1,236 @@
+"""What a runner is: it claims invocations and runs their bodies, and lets those who wait, wait."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from fleche.runtime.conf.config_runner import ConfigRunner
+from fleche.runtime.engine.base import Engine
+from fleche.runtime.exceptions import RunnerNotExecutableError
+from fleche.runtime.identifiers import InvocationId
+from fleche.runtime.invocation.base_invocation import BaseInvocation
+from fleche.runtime.runner.context import RunnerContext
+from fleche.runtime.util.log import RunnerLogAdapter
+
+if TYPE_CHECKING:
+    from fleche.runtime.app import App
+
+__all__ = ["BaseRunner", "DummyRunner"]
+
+
+class BaseRunner(ABC):
+    """Claims invocations and runs them. Making one makes it the app's runner.
+
+    Args:
+        app: The app.
+    """
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.runner_context = RunnerContext(runner_cls=type(self).__name__)
+        self.runner_id = self.runner_context.runner_id
+        self.conf = self._config(app)
+        self.logger = RunnerLogAdapter(app.logger, self.runner_id)
+        self.running = False
+        self._engine: Engine = app.engine
+        self._housekeeping: threading.Thread | None = None
+        self._quiet = threading.Event()
+        app.runner = self
+
+    def _config(self, app: App) -> ConfigRunner:
+        return ConfigRunner(app.config_values, app.config_filepath)
+
+    @staticmethod
+    @abstractmethod
+    def mem_compatible() -> bool:
+        """Whether it works with what is kept in memory: it runs bodies in this process."""
+
+    @property
+    @abstractmethod
+    def max_parallel_slots(self) -> int:
+        """How many bodies run at once."""
+
+    @abstractmethod
+    def runner_loop_iteration(self) -> None:
+        """Do what is to be done now, and wait for more."""
+
+    @abstractmethod
+    def waiting_for_results(
+        self,
+        running_invocation: BaseInvocation[Any, Any] | None,
+        result_invocations: Collection[InvocationId],
+        runner_args: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> list[InvocationId]:
+        """Block until some invocations are final, and return those.
+
+        Args:
+            running_invocation: The one whose body waits; None where a client does.
+            result_invocations: Those that it waits for.
+            runner_args: What the runner gave to the body.
+            timeout: Seconds after which it returns nothing; None for never.
+
+        Raises:
+            CycleDetectedError: One of them waits for the one that waits.
+        """
+
+    # -- its life ----------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Run until `stop_runner_loop` is called, or a signal asks for it.
+
+        Raises:
+            Exception: Whatever went wrong with the runner itself, after it has stopped.
+        """
+        self.on_start()
+        try:
+            while self.running:
+                self.runner_loop_iteration()
+        except KeyboardInterrupt:
+            self.logger.warning("interrupted: stopping")
+        except Exception:
+            self.logger.exception("the runner failed: stopping")
+            raise
+        finally:
+            self.on_stop()
+
+    def on_start(self) -> None:
+        """Get ready to run."""
+        self.running = True
+        self._quiet.clear()
+        self._install_signals()
+        self._engine.beat([self.runner_id], serves=True)
+        self._housekeeping = threading.Thread(
+            target=self._keep_house, name=f"{self.runner_id} housekeeping", daemon=True
+        )
+        self._housekeeping.start()
+        self._on_start()
+
+    def on_stop(self) -> None:
+        """Stop: what runs is finished, or handed back."""
+        self.running = False
+        self._quiet.set()
+        self._engine.wake()
+        try:
+            self._on_stop()
+        finally:
+            if self._housekeeping is not None:
+                self._housekeeping.join()
+                self._housekeeping = None
+
+    def stop_runner_loop(self, signum: int | None = None, frame: FrameType | None = None) -> None:  # noqa: ARG002
+        """Ask the runner to stop; it does so soon. May be called before it runs, and by any thread."""
+        if signum is not None:
+            self.logger.warning("stopping: %s", signal.Signals(signum).name)
+        self.running = False
+        self._quiet.set()
+        self._on_stop_runner_loop()
+        self._engine.wake()
+
+    def _on_start(self) -> None:
+        """For subclasses: after the start."""
+
+    def _on_stop(self) -> None:
+        """For subclasses: at the stop."""
+
+    def _on_stop_runner_loop(self) -> None:
+        """For subclasses: when the stop was asked for."""
+
+    def _install_signals(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self.stop_runner_loop)
+            signal.signal(signal.SIGTERM, self.stop_runner_loop)
+            return
+        warnings.warn(
+            "the runner is not in the main thread, so signals do not stop it: call stop_runner_loop()",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+    # -- housekeeping ------------------------------------------------------------------------------------------
+
+    def _keep_house(self) -> None:
+        """Give signs of life, and from time to time recover and forget."""
+        conf = self.app.conf
+        last = time.monotonic()
+        while not self._quiet.wait(min(self.conf.heartbeat_seconds, conf.recover_interval_seconds)):
+            try:
+                self._engine.beat(self.alive(), serves=True)
+                if time.monotonic() - last >= conf.recover_interval_seconds:
+                    last = time.monotonic()
+                    self.recover()
+                    self.app.orchestrator.auto_purge()
+            except Exception:  # one bad look must not end all further ones
+                self.logger.exception("housekeeping failed; it is tried again")
+
+    def alive(self) -> list[str]:
+        """Return the ids under which this runner owns invocations."""
+        return [self.runner_id]
+
+    def recover(self) -> None:
+        """Give back what others left, if it is this runner's turn: that of the oldest that is alive."""
+        conf = self.app.conf
+        since = self._engine.now() - round(conf.runner_considered_dead_after_minutes * 60_000_000)
+        serving = [runner for runner in self._engine.runners(since) if runner.serves]
+        if serving and serving[0].owner == self.runner_id:
+            self.app.orchestrator.recover()
+
+
+class DummyRunner(BaseRunner):
+    """Stands for a runner where there is none: in clients. It waits for what runners elsewhere do, and runs nothing."""
+
+    @staticmethod
+    def mem_compatible() -> bool:
+        """Whether it works with what is kept in memory."""
+        return True
+
+    @property
+    def max_parallel_slots(self) -> int:
+        """Refuse: it runs nothing.
+
+        Raises:
+            RunnerNotExecutableError: Always.
+        """
+        self._refuse()
+
+    def run(self) -> NoReturn:
+        """Refuse: it runs nothing.
+
+        Raises:
+            RunnerNotExecutableError: Always.
+        """
+        self._refuse()
+
+    def runner_loop_iteration(self) -> NoReturn:
+        """Refuse: it runs nothing.
+
+        Raises:
+            RunnerNotExecutableError: Always.
+        """
+        self._refuse()
+
+    on_start = on_stop = runner_loop_iteration
+
+    def _refuse(self) -> NoReturn:
+        raise RunnerNotExecutableError(
+            "DummyRunner runs nothing; choose a runner, such as runner_cls = 'ThreadRunner', or make one: ThreadRunner(app)"
+        )
+
+    def waiting_for_results(
+        self,
+        running_invocation: BaseInvocation[Any, Any] | None,  # noqa: ARG002
+        result_invocations: Collection[InvocationId],
+        runner_args: Mapping[str, Any] | None = None,  # noqa: ARG002
+        *,
+        timeout: float | None = None,
+    ) -> list[InvocationId]:
+        """Block until some invocations are final; see `BaseRunner.waiting_for_results`."""
+        return self._engine.until_final(result_invocations, timeout)

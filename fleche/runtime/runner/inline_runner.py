@@ -1,0 +1,91 @@
+"""`InlineRunner`: bodies in the thread that waits for them; for tests, and to step through with a debugger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from fleche.runtime.context import running_on
+from fleche.runtime.engine.memory import MemoryEngine
+from fleche.runtime.identifiers import InvocationId
+from fleche.runtime.invocation.base_invocation import BaseInvocation
+from fleche.runtime.invocation.dist_invocation import DistributedInvocation
+from fleche.runtime.runner.base_runner import BaseRunner
+
+__all__ = ["InlineRunner"]
+
+
+class InlineRunner(BaseRunner):
+    """Runs one body after the other, in the thread that waits for a result or calls `drain`."""
+
+    @staticmethod
+    def mem_compatible() -> bool:
+        """Whether it works with what is kept in memory."""
+        return True
+
+    @property
+    def max_parallel_slots(self) -> int:
+        """How many bodies run at once."""
+        return 1
+
+    def runner_loop_iteration(self) -> None:
+        """Run what there is, then wait for more."""
+        if not self.drain():
+            self._engine.until_work(stop=lambda: not self.running)
+
+    def drain(self, limit: int | None = None) -> int:
+        """Run what waits for a worker, until nothing does; return how many bodies were run.
+
+        Args:
+            limit: At most so many.
+        """
+        done = 0
+        while limit is None or done < limit:
+            if not self._one():
+                break
+            done += 1
+        return done
+
+    def _one(self) -> bool:
+        engine, owner = self._engine, self.runner_id
+        _, claimed = engine.step(owner, limit=1, start=True, blockers=self.app.orchestrator.conf.blocking_control)
+        if not claimed:
+            return False
+        with running_on(self.app.app_id, self):
+            change = self.app.execution.run(claimed[0], owner)
+        if change is not None:
+            engine.step(owner, [change])
+        return True
+
+    def waiting_for_results(
+        self,
+        running_invocation: BaseInvocation[Any, Any] | None,
+        result_invocations: Collection[InvocationId],
+        runner_args: Mapping[str, Any] | None = None,  # noqa: ARG002 - the signature of its kind
+        *,
+        timeout: float | None = None,
+    ) -> list[InvocationId]:
+        """Run what waits for a worker until some of the invocations are final; see `BaseRunner.waiting_for_results`."""
+        engine = self._engine
+        if isinstance(running_invocation, DistributedInvocation):
+            self.app.orchestrator.waiting_for_results(running_invocation, result_invocations)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not (ended := engine.until_final(result_invocations, 0)):
+            if self._one():
+                continue
+            if deadline is not None and time.monotonic() >= deadline:
+                return []
+            self._pass_time(result_invocations, deadline)
+        return ended
+
+    def _pass_time(self, ids: Collection[InvocationId], deadline: float | None) -> None:
+        """Let time pass until something is due; what another thread runs is waited for."""
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        engine = self._engine
+        due = engine.next_due() if isinstance(engine, MemoryEngine) else None
+        if due is None:
+            engine.until_final(ids, left)
+            return
+        until = max(0.0, (due - engine.now()) / 1_000_000)
+        self.app.clock.sleep(until if left is None else min(until, left))
