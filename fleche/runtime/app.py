@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, wraps
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from fleche.clock import SYSTEM, Clock
 from fleche.runtime.broker import BaseBroker
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from fleche.caches import BaseCache
 
 __all__ = ["App", "Pynenc"]
-
-Part = TypeVar("Part")
 
 _APPS: weakref.WeakValueDictionary[str, App] = weakref.WeakValueDictionary()
 """The apps of this process by token, so that one that is pickled and unpickled here is the same one."""
@@ -126,7 +124,8 @@ class App:
     def serializer(self) -> BaseSerializer:
         """Turns values into text."""
         kind = self._kind(BaseSerializer, self.conf.serializer_cls)
-        return FlecheSerializer(trusted=self.engine.trusted) if kind is FlecheSerializer else kind()
+        made: BaseSerializer = FlecheSerializer(trusted=self.engine.trusted) if kind is FlecheSerializer else kind()
+        return made
 
     @cached_property
     def exceptions(self) -> ExceptionCodec:
@@ -136,22 +135,26 @@ class App:
     @cached_property
     def client_data_store(self) -> BaseClientDataStore:
         """Where large values are kept."""
-        return self._made(BaseClientDataStore, self.conf.client_data_store_cls)
+        made: BaseClientDataStore = self._made(BaseClientDataStore, self.conf.client_data_store_cls)
+        return made
 
     @cached_property
     def orchestrator(self) -> BaseOrchestrator:
         """Routes calls and picks what runs next."""
-        return self._made(BaseOrchestrator, self.conf.orchestrator_cls)
+        made: BaseOrchestrator = self._made(BaseOrchestrator, self.conf.orchestrator_cls)
+        return made
 
     @cached_property
     def broker(self) -> BaseBroker:
         """The queue."""
-        return self._made(BaseBroker, self.conf.broker_cls)
+        made: BaseBroker = self._made(BaseBroker, self.conf.broker_cls)
+        return made
 
     @cached_property
     def state_backend(self) -> BaseStateBackend:
         """What is kept of invocations."""
-        return self._made(BaseStateBackend, self.conf.state_backend_cls)
+        made: BaseStateBackend = self._made(BaseStateBackend, self.conf.state_backend_cls)
+        return made
 
     @cached_property
     def execution(self) -> Execution:
@@ -180,12 +183,11 @@ class App:
         """The runner that knows how to wait here."""
         return self.runner
 
-    def _made(self, root: type[Part], name: str) -> Part:
-        kind: Any = self._kind(root, name)
-        return kind(self)  # type: ignore[no-any-return]
+    def _made(self, root: Any, name: str) -> Any:
+        return self._kind(root, name)(self)
 
     @staticmethod
-    def _kind(root: type[Part], name: str) -> type[Part]:
+    def _kind(root: Any, name: str) -> Any:
         try:
             return get_subclass(root, name)
         except ValueError as error:
@@ -213,7 +215,7 @@ class App:
     def task(self, func: Callable[Params, Result], /) -> Task[Params, Result]: ...
     @overload
     def task(self, **options: Any) -> Callable[[Callable[Params, Result]], Task[Params, Result]]: ...
-    def task(self, func: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    def task(self, func: Any = None, /, **options: Any) -> Any:
         """Make a function a task, with or without options; they are the fields of `ConfigTask`.
 
         Raises:
@@ -222,7 +224,7 @@ class App:
             InvalidTaskOptionsError: There is no such option, or it cannot be so.
         """
         if func is None:
-            return lambda function: self.task(function, **options) if not options else self._task(function, options)
+            return lambda function: self._task(function, options)
         return self._task(func, options)
 
     def _task(self, func: Callable[..., Any], options: Mapping[str, Any]) -> Task[Any, Any]:

@@ -97,7 +97,7 @@ class FlecheRuntimeError(FlecheError):
         """
         for kind in (cls, *get_all_subclasses(cls)):
             if kind.__name__ == error_name:
-                return kind._from_json_dict(json.loads(text))
+                return kind._from_json_dict(json.loads(text))  # noqa: SLF001 - one of its own
         raise ValueError(f"{error_name!r} is no error of the runtime: {cls.__name__} has no subclass of this name")
 
     def _to_json_dict(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class FlecheRuntimeError(FlecheError):
         return error
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._to_json_dict() == other._to_json_dict()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._to_json_dict() == other._to_json_dict()
 
     __hash__ = FlecheError.__hash__
 

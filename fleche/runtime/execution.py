@@ -119,7 +119,7 @@ class Execution:
             task = app.get_task(claimed.call.call_id.task_id)
             call: LazyCall[Any, Any] = LazyCall(task, claimed.call.serialized_arguments, claimed.call.call_id)
             args, kwargs = call.arguments.spelled(task.signature)
-            invocation = DistributedInvocation.stored(call, claimed.id, claimed.parent)
+            invocation: DistributedInvocation[Any, Any] = DistributedInvocation.stored(call, claimed.id, claimed.parent)
             with running(app.app_id, invocation):
                 outcome, note = self._computed(task, claimed, args, kwargs)
         except BaseException as error:

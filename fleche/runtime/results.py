@@ -53,11 +53,11 @@ class TaskResults:
     @property
     def label(self) -> str:
         """How messages name the task."""
-        return self._memo.label
+        return str(self._memo.label)
 
     def call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> CacheCall:
         """Return a call as the cache knows it."""
-        return self._memo.call(args, kwargs)
+        return self._memo.call(args, kwargs)  # type: ignore[no-any-return]
 
     def seal(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sealed | None:
         """Return a call with its key; None where it has none, or none is wanted.
@@ -108,6 +108,6 @@ class TaskResults:
     def is_stored(self, sealed: Sealed) -> bool:
         """Whether the result of a call can be had from the cache."""
         try:
-            return self._memo.stored(self._memo.cache(), sealed, errors=False)
+            return bool(self._memo.stored(self._memo.cache(), sealed, errors=False))
         except FlecheError:
             return False

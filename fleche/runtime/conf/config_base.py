@@ -1,16 +1,15 @@
 """Configuration: fields with defaults, and where their values come from.
 
-From weakest to strongest: the field's default, ``[tool.fleche.runtime]`` of the working directory's ``pyproject.toml``, a
-file given to the constructor, the file that ``FLECHE__FILEPATH`` (then ``FLECHE__<CLASS>__FILEPATH``) names, values given
-to the constructor or the decorator, and environment variables. Everything that is said to a class beats everything that
-is said to its parents.
+From weakest to strongest: the field's default, ``[tool.fleche.runtime]`` of the working directory's ``pyproject.toml``,
+a file given to the constructor, the file that ``FLECHE__FILEPATH`` (then ``FLECHE__<CLASS>__FILEPATH``) names, values
+given to the constructor or the decorator, and environment variables. Everything that is said to a class beats
+everything that is said to its parents.
 """
 
 from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
@@ -281,8 +280,3 @@ def _sources(
             yield f"{key}={os.environ[key]}", load_file(os.environ[key])
     if config_values:
         yield "config_values", config_values
-
-
-def env_text(text: str) -> str:
-    """Return a text as it stands in the name of an environment variable."""
-    return re.sub(r"\W", "_", text).upper()

@@ -13,7 +13,8 @@ class ConfigOrchestrator(ConfigBase):
     Attributes:
         cycle_control: Whether calls that would wait for each other are refused.
         blocking_control: Whether invocations that others wait for are run first.
-        auto_final_invocation_purge_hours: Hours after which an ended invocation is forgotten; its result stays in the cache.
+        auto_final_invocation_purge_hours: Hours after which an ended invocation is forgotten. Its result stays
+            in the cache.
     """
 
     cycle_control = ConfigField(True)

@@ -11,7 +11,8 @@ class ConfigRunner(ConfigBase):
     """The settings of runners. Nothing waits by looking again: the sleep times bound how long an event may be missed.
 
     Attributes:
-        invocation_wait_results_sleep_time_sec: Seconds between two looks of a client that waits, where nothing calls it.
+        invocation_wait_results_sleep_time_sec: Seconds between two looks of a client that waits, where nothing
+            calls it.
         runner_loop_sleep_time_sec: Seconds between two looks of a runner for what it was not told of.
         min_parallel_slots: How many invocations run at once, at least.
         heartbeat_seconds: Seconds between two signs of life.

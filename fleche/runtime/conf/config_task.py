@@ -18,7 +18,7 @@ __all__ = ["ConcurrencyControlType", "ConfigTask"]
 
 
 class ConcurrencyControlType(StrEnum):
-    """Which calls of a task count as the same one: none, all, those of equal arguments, those of equal key arguments."""
+    """Which calls of a task count as the same one: none, all, or those of equal arguments or equal key arguments."""
 
     DISABLED = "disabled"
     TASK = "task"

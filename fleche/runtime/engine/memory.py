@@ -81,6 +81,7 @@ class _Row:
 
     @property
     def status(self) -> InvocationStatus:
+        """Return the status of an invocation; see `Engine.status`."""
         return self.record.status
 
 
@@ -115,11 +116,13 @@ class MemoryEngine:
         self._sequence = 0
 
     def now(self) -> int:
+        """Return the engine's time; see `Engine.now`."""
         return to_micros(self._clock.now())
 
     # -- registering -------------------------------------------------------------------------------------------
 
     def register(self, new: Sequence[NewInvocation]) -> list[InvocationId]:
+        """Register invocations; see `Engine.register`."""
         now = self.now()
         with self._lock:
             ids = [self._register(one, now) for one in new]
@@ -165,6 +168,7 @@ class MemoryEngine:
         start: bool = False,
         blockers: bool = True,
     ) -> tuple[list[InvocationStatusRecord | FlecheRuntimeError], list[Claimed]]:
+        """Set statuses, then claim; see `Engine.step`."""
         now = self.now()
         with self._lock:
             answers = [self._change(change, now) for change in changes]
@@ -344,6 +348,7 @@ class MemoryEngine:
     # -- waiting for each other --------------------------------------------------------------------------------
 
     def wait(self, waiter: InvocationId, waited: Collection[InvocationId]) -> list[InvocationId]:
+        """Note who waits for whom; see `Engine.wait`."""
         with self._lock:
             row = self._rows.get(waiter)
             others = [
@@ -386,6 +391,7 @@ class MemoryEngine:
         return []
 
     def stop_waiting(self, waiter: InvocationId) -> None:
+        """Note that an invocation waits for nothing."""
         with self._lock:
             row = self._rows.get(waiter)
             if row is not None:
@@ -409,6 +415,7 @@ class MemoryEngine:
         row.waiters.clear()
 
     def blocking(self, limit: int) -> list[InvocationId]:
+        """Return those that others wait for; see `Engine.blocking`."""
         if limit <= 0:
             return []
         with self._lock:
@@ -425,13 +432,16 @@ class MemoryEngine:
         return row
 
     def info(self, invocation_id: InvocationId) -> Info:
+        """Return how an invocation stands; see `Engine.info`."""
         with self._lock:
             return _info(self._row(invocation_id))
 
     def status(self, invocation_id: InvocationId) -> InvocationStatusRecord:
+        """Return the status of an invocation; see `Engine.status`."""
         return self._row(invocation_id).record
 
     def find(self, tag: str, statuses: Collection[InvocationStatus] | None = None) -> list[InvocationId]:
+        """Return the invocations of a tag; see `Engine.find`."""
         with self._lock:
             return [
                 invocation_id
@@ -455,31 +465,37 @@ class MemoryEngine:
         limit: int = 100,
         offset: int = 0,
     ) -> list[InvocationId]:
+        """Return invocations; see `Engine.listed`."""
         with self._lock:
             rows = self._matching(task, statuses)
             rows.sort(key=lambda row: (row.record.timestamp, row.sequence), reverse=True)
             return [row.id for row in rows[offset : offset + limit]]
 
     def count(self, task: str | None = None, statuses: Collection[InvocationStatus] | None = None) -> int:
+        """Return how many there are; see `Engine.count`."""
         with self._lock:
             return len(self._matching(task, statuses))
 
     def history(self, invocation_id: InvocationId) -> list[Entry]:
+        """Return a history; see `Engine.history`."""
         with self._lock:
             row = self._rows.get(invocation_id)
             return [] if row is None else list(row.history)
 
     def note(self, invocation_id: InvocationId, note: str) -> None:
+        """Add a line to a history; see `Engine.note`."""
         with self._lock:
             self._row(invocation_id).history.append(Entry(record=None, at=self.now(), note=note))
 
     def keep(self, invocation_id: InvocationId, outcome: Outcome) -> None:
+        """Keep an outcome; see `Engine.keep`."""
         with self._lock:
             self._row(invocation_id).outcome = outcome
 
     # -- waiting for events ------------------------------------------------------------------------------------
 
     def until_final(self, ids: Collection[InvocationId], timeout: float | None = None) -> list[InvocationId]:
+        """Block until some are final; see `Engine.until_final`."""
         with self._lock:
             ended = [
                 invocation_id
@@ -504,6 +520,7 @@ class MemoryEngine:
         return list(watcher.ended)
 
     def until_work(self, timeout: float | None = None, *, stop: Callable[[], bool] | None = None) -> bool:
+        """Block until there may be work; see `Engine.until_work`."""
         with self._work:
             if not self._available and not (stop is not None and stop()):
                 self._work.wait(self._patience(timeout))
@@ -522,12 +539,14 @@ class MemoryEngine:
             return self._delayed[0][0] if self._delayed else None
 
     def wake(self) -> None:
+        """Let everyone who is in `until_work` go on."""
         with self._work:
             self._work.notify_all()
 
     # -- runners -----------------------------------------------------------------------------------------------
 
     def beat(self, owners: Iterable[str], *, serves: bool = False) -> None:
+        """Note a sign of life; see `Engine.beat`."""
         now = self.now()
         with self._lock:
             for owner in owners:
@@ -536,11 +555,13 @@ class MemoryEngine:
                 self._runners[owner] = RunnerRecord(owner=owner, created=created, seen=now, serves=serves)
 
     def runners(self, since: int) -> list[RunnerRecord]:
+        """Return who is alive; see `Engine.runners`."""
         with self._lock:
             alive = [runner for runner in self._runners.values() if runner.seen >= since]
         return sorted(alive, key=lambda runner: (runner.created, runner.owner))
 
     def orphans(self, *, dead_before: int, pending_before: int) -> list[Info]:
+        """Return what nobody will move on; see `Engine.orphans`."""
         with self._lock:
             rows = [row for row in self._rows.values() if self._is_orphan(row, dead_before, pending_before)]
             return [_info(row) for row in sorted(rows, key=lambda row: row.sequence)]
@@ -560,6 +581,7 @@ class MemoryEngine:
     # -- forgetting --------------------------------------------------------------------------------------------
 
     def purge(self, before: int) -> int:
+        """Forget what ended long ago; see `Engine.purge`."""
         gone = 0
         with self._lock:
             while self._ended and self._ended[0][0] < before:
@@ -576,8 +598,9 @@ class MemoryEngine:
         return gone
 
     def clear(self) -> None:
+        """Forget everything."""
         with self._lock:
-            watchers = {invocation_id: found for invocation_id, found in self._watchers.items()}
+            watchers = dict(self._watchers)
             self._reset()
             for invocation_id, found in watchers.items():
                 for watcher in found:
@@ -585,6 +608,7 @@ class MemoryEngine:
             self._work.notify_all()
 
     def close(self) -> None:
+        """Release nothing: there is nothing to release."""
         return
 
 

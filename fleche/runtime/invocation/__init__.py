@@ -1,0 +1,1 @@
+"""Invocations: executions of calls, and their statuses."""

@@ -248,7 +248,9 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         return {"call": self.call, "invocation_id": self.invocation_id, "parent_id": self._parent_id}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        found = DistributedInvocation.stored(state["call"], state["invocation_id"], state["parent_id"])
+        found: DistributedInvocation[Any, Any] = DistributedInvocation.stored(
+            state["call"], state["invocation_id"], state["parent_id"]
+        )
         self.__dict__.update(found.__dict__)
 
 

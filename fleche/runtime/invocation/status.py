@@ -272,11 +272,11 @@ def validate_ownership(record: InvocationStatusRecord | None, new: InvocationSta
         InvocationStatusOwnershipError: It is not the owner; or the status makes an owner, and none is named.
     """
     target = RULES.definitions[new]
-    if record is not None and not target.overrides_ownership and record.status in RULES.owned:
-        if record.runner_id != runner_id:
-            raise InvocationStatusOwnershipError(
-                record.status, new, record.runner_id, runner_id, "only its owner may move it on"
-            )
+    held = record is not None and not target.overrides_ownership and record.status in RULES.owned
+    if held and record is not None and record.runner_id != runner_id:
+        raise InvocationStatusOwnershipError(
+            record.status, new, record.runner_id, runner_id, "only its owner may move it on"
+        )
     if target.acquires_ownership and runner_id is None:
         raise InvocationStatusOwnershipError(
             None if record is None else record.status, new, None, None, "it needs an owner, and no runner is named"

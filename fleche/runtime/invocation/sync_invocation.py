@@ -28,7 +28,7 @@ __all__ = [
 
 
 def run_task_sync(function: Any, /, *args: Any, **kwargs: Any) -> Any:
-    """Return what a function returns; a coroutine is run to its end on a loop of its own, in a thread if one runs here."""
+    """Return what a function returns; a coroutine is run to its end, on a loop of its own."""
     result = function(*args, **kwargs)
     if not asyncio.iscoroutine(result):
         return result

@@ -135,13 +135,13 @@ class BaseRunner(ABC):
         self._on_stop_runner_loop()
         self._engine.wake()
 
-    def _on_start(self) -> None:
+    def _on_start(self) -> None:  # noqa: B027 - most runners need none
         """For subclasses: after the start."""
 
-    def _on_stop(self) -> None:
+    def _on_stop(self) -> None:  # noqa: B027 - most runners need none
         """For subclasses: at the stop."""
 
-    def _on_stop_runner_loop(self) -> None:
+    def _on_stop_runner_loop(self) -> None:  # noqa: B027 - most runners need none
         """For subclasses: when the stop was asked for."""
 
     def _install_signals(self) -> None:
@@ -221,7 +221,8 @@ class DummyRunner(BaseRunner):
 
     def _refuse(self) -> NoReturn:
         raise RunnerNotExecutableError(
-            "DummyRunner runs nothing; choose a runner, such as runner_cls = 'ThreadRunner', or make one: ThreadRunner(app)"
+            "DummyRunner runs nothing; choose a runner, such as runner_cls = 'ThreadRunner', or make one by "
+            "ThreadRunner(app)"
         )
 
     def waiting_for_results(

@@ -57,7 +57,7 @@ class RunnerContext:
 
     def _plain(self) -> dict[str, Any]:
         plain = {name: getattr(self, name) for name in ("runner_cls", "runner_id", "pid", "hostname", "thread_id")}
-        return {**plain, "parent_ctx": None if self.parent_ctx is None else self.parent_ctx._plain()}
+        return {**plain, "parent_ctx": None if self.parent_ctx is None else self.parent_ctx._plain()}  # noqa: SLF001 - one of its own
 
     @classmethod
     def from_json(cls, text: str) -> Self:

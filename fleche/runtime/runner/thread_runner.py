@@ -29,8 +29,8 @@ class ThreadRunner(BaseRunner):
     """Runs so many bodies at once, each in a thread.
 
     A body that waits for others gives its slot away meanwhile, so however deep calls nest, and however few slots there
-    are, those that are waited for are run. At the stop, bodies get ``stop_timeout_seconds`` to end; what then still runs
-    is handed back, and what it returns later is refused.
+    are, those that are waited for are run. At the stop, bodies get ``stop_timeout_seconds`` to end; what then still
+    runs is handed back, and what it returns later is refused.
 
     Args:
         app: The app.
@@ -76,10 +76,11 @@ class ThreadRunner(BaseRunner):
         self._join(self.conf.stop_timeout_seconds)
         with self._lock:
             left = list(self._bodies.values())
-        changes = []
-        for claimed in left:
-            for status in (_S.KILLED, _S.REROUTED):
-                changes.append(Change(id=claimed.id, status=status, owner=self.runner_id, attempt=claimed.attempt))
+        changes = [
+            Change(id=claimed.id, status=status, owner=self.runner_id, attempt=claimed.attempt)
+            for claimed in left
+            for status in (_S.KILLED, _S.REROUTED)
+        ]
         if changes:
             self.logger.warning("%d bodies still run; they are handed back", len(left))
             self._engine.step(self.runner_id, changes)

@@ -43,16 +43,15 @@ class ExceptionCodec:
 
     def _told(self, error: BaseException, depth: int) -> dict[str, Any]:
         kind = type(error)
-        ours = isinstance(error, FlecheRuntimeError)
         told: dict[str, Any] = {
-            "error_name": kind.__name__ if ours else f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins."),
-            "pynenc_error": ours,
+            "error_name": f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins."),
+            "pynenc_error": False,
             "message": _message(error),
             "notes": [str(note) for note in getattr(error, "__notes__", ())],
             "traceback": _trace(error),
         }
-        if ours:
-            told["error_data"] = error.to_json()
+        if isinstance(error, FlecheRuntimeError):
+            told |= {"error_name": kind.__name__, "pynenc_error": True, "error_data": error.to_json()}
         else:
             told["error_data"] = self._content(error)
         cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

@@ -156,7 +156,8 @@ def _client_error(told: Mapping[str, Any]) -> BaseException:
     try:
         kind = _found(told)
         if issubclass(kind, BaseException):
-            return kind(*told.get("args", ()))
+            error: BaseException = kind(*told.get("args", ()))
+            return error
     except Exception:  # noqa: S110
         pass
     return RuntimeError(f"{told.get('qualname')}: {told.get('message')}")

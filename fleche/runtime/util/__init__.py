@@ -1,0 +1,1 @@
+"""Reading files, finding classes, logging."""

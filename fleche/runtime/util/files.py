@@ -60,7 +60,7 @@ def load_file(path: str | os.PathLike[str]) -> Mapping[str, Any]:
 
 def _yaml(path: Path) -> Any:
     try:
-        import yaml
+        import yaml  # type: ignore[import-untyped]
     except ModuleNotFoundError as error:
         raise ConfigError(f"{path}: reading YAML needs the package pyyaml; or use TOML") from error
     try:
