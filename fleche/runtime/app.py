@@ -214,7 +214,9 @@ class App:
     @overload
     def task(self, func: Callable[Params, Result], /) -> Task[Params, Result]: ...
     @overload
-    def task(self, **options: Any) -> Callable[[Callable[Params, Result]], Task[Params, Result]]: ...
+    def task(
+        self, func: None = None, /, **options: Any
+    ) -> Callable[[Callable[Params, Result]], Task[Params, Result]]: ...
     def task(self, func: Any = None, /, **options: Any) -> Any:
         """Make a function a task, with or without options; they are the fields of `ConfigTask`.
 
