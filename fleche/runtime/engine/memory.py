@@ -359,9 +359,9 @@ class MemoryEngine:
             if row is None:
                 return []
             for other in others:
-                circle = self._path(other, row)
-                if circle:
-                    return [waiter, *circle]
+                way = self._way(other, row)
+                if way is not None:
+                    return [waiter, *way]
             for other in others:
                 row.waited.add(other.id)
                 other.waiters.add(waiter)
@@ -370,25 +370,25 @@ class MemoryEngine:
             self._notify()
         return []
 
-    def _path(self, start: _Row, goal: _Row) -> list[InvocationId]:
-        """Return the way from one invocation to another along what waits for what; nothing where there is none."""
+    def _way(self, start: _Row, goal: _Row) -> list[InvocationId] | None:
+        """Return those on the way from one invocation to another, along what waits for what; None: there is no way."""
         came: dict[InvocationId, InvocationId | None] = {start.id: None}
         todo = [start.id]
         while todo:
-            invocation_id = todo.pop()
-            if invocation_id == goal.id:
-                path: list[InvocationId] = []
-                step: InvocationId | None = invocation_id
+            here = todo.pop()
+            if here == goal.id:
+                way: list[InvocationId] = []
+                step = came[here]
                 while step is not None:
-                    path.append(step)
+                    way.append(step)
                     step = came[step]
-                return path[::-1][:-1] or [start.id]
-            row = self._rows.get(invocation_id)
+                return way[::-1]
+            row = self._rows.get(here)
             for other in row.waited if row is not None else ():
                 if other not in came:
-                    came[other] = invocation_id
+                    came[other] = here
                     todo.append(other)
-        return []
+        return None
 
     def stop_waiting(self, waiter: InvocationId) -> None:
         """Note that an invocation waits for nothing."""
