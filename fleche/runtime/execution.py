@@ -59,6 +59,19 @@ class Execution:
                 return self._failed(claimed, owner, error)
         return self._body(claimed, owner)[0]
 
+    def leave(self) -> None:
+        """Release what this thread holds, such as an event loop; to be called before a worker's thread ends."""
+        self._loops.close()
+
+    def timeout(self, claimed: Claimed) -> float:
+        """Return the seconds that a body may take, or 0 where there is no limit."""
+        known = self._app.tasks.get(claimed.call.call_id.task_id)
+        return 0.0 if known is None else known.conf.timeout
+
+    def raised(self, claimed: Claimed, owner: str, error: BaseException) -> Change:
+        """Return the status that follows when a body has raised: it is run again, or it has failed."""
+        return self._raised(self._app.tasks.get(claimed.call.call_id.task_id), claimed, owner, error)
+
     def run_invocation(
         self, invocation: DistributedInvocation[Any, Any], runner_args: Mapping[str, Any] | None = None
     ) -> None:
@@ -189,6 +202,7 @@ class _Loops(threading.local):
             self._runner = asyncio.Runner()
         return self._runner.run(coroutine)
 
-    def __del__(self) -> None:
+    def close(self) -> None:
         if self._runner is not None:
             self._runner.close()
+            self._runner = None

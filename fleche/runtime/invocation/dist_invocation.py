@@ -139,6 +139,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
 
         A body that runs is not interrupted.
         """
+        self._last = None
         return self.app.orchestrator.cancel(self.invocation_id)
 
     # -- its result --------------------------------------------------------------------------------------------
@@ -176,6 +177,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         if self._final is not None or self._look().is_final():
             return True
         limit = None if timeout is None else seconds(timeout)
+        self._last = None
         return bool(_wait(self.app, [self.invocation_id], limit))
 
     async def async_result(self) -> Result:

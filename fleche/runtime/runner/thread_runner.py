@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fleche.runtime.conf.config_runner import ConfigRunner, ConfigThreadRunner
 from fleche.runtime.context import running_on
 from fleche.runtime.engine.base import Change, Claimed
-from fleche.runtime.exceptions import FlecheRuntimeError
+from fleche.runtime.exceptions import FlecheRuntimeError, InvocationTimeoutError
 from fleche.runtime.identifiers import InvocationId
 from fleche.runtime.invocation.base_invocation import BaseInvocation
 from fleche.runtime.invocation.dist_invocation import DistributedInvocation
 from fleche.runtime.invocation.status import InvocationStatus
 from fleche.runtime.runner.base_runner import BaseRunner
+from fleche.runtime.runner.deadlines import Deadlines
 
 if TYPE_CHECKING:
     from fleche.runtime.app import App
@@ -43,6 +45,7 @@ class ThreadRunner(BaseRunner):
         self._threads: set[threading.Thread] = set()
         self._idle = 0
         self._bodies: dict[InvocationId, Claimed] = {}
+        self._deadlines = Deadlines()
 
     def _config(self, app: App) -> ConfigRunner:
         return ConfigThreadRunner(app.config_values, app.config_filepath)
@@ -121,6 +124,7 @@ class ThreadRunner(BaseRunner):
             if self.running:
                 self._replace()
         finally:
+            self.app.execution.leave()
             with self._lock:
                 self._threads.discard(threading.current_thread())
 
@@ -145,7 +149,7 @@ class ThreadRunner(BaseRunner):
                 self._tell(changes, answers)
                 changes = []
                 if claimed:
-                    change = self._run(claimed[0])
+                    change, holding = self._run(claimed[0])
                     if change is not None:
                         changes.append(change)
                     continue
@@ -160,16 +164,35 @@ class ThreadRunner(BaseRunner):
             if holding:
                 self._slots.give()
 
-    def _run(self, claimed: Claimed) -> Change | None:
+    def _run(self, claimed: Claimed) -> tuple[Change | None, bool]:
+        """Run a body; return the status that follows, and whether this thread still holds its slot."""
+        place = (claimed.id, claimed.attempt)
+        limit = self.app.execution.timeout(claimed)
         with self._lock:
             self._idle -= 1
             self._bodies[claimed.id] = claimed
+        if limit:
+            self._deadlines.add(place, limit, partial(self._give_up, claimed, limit))
         try:
-            return self.app.execution.run(claimed, self.runner_id)
+            change = self.app.execution.run(claimed, self.runner_id)
         finally:
+            in_time = not limit or self._deadlines.drop(place)
             with self._lock:
                 self._idle += 1
                 self._bodies.pop(claimed.id, None)
+        return (change, True) if in_time else (None, False)
+
+    def _give_up(self, claimed: Claimed, limit: float) -> None:
+        """End an invocation whose body takes too long; another body gets its slot, its own result will be refused."""
+        error = InvocationTimeoutError(claimed.id, f"its body takes longer than {limit:g} s (the timeout of its task)")
+        change = self.app.execution.raised(claimed, self.runner_id, error)
+        try:
+            answers, _ = self._engine.step(self.runner_id, [change])
+            self._tell([change], answers)
+        except Exception:
+            self.logger.exception("invocation %s takes too long, and could not be ended", claimed.id)
+        self._slots.give()
+        self._cover()
 
     def _is_stopping(self) -> bool:
         return not self.running

@@ -9,6 +9,7 @@ import traceback
 from importlib import import_module
 from typing import Any
 
+from fleche.frames import is_ours
 from fleche.runtime.exceptions import FlecheRuntimeError, RemoteError
 from fleche.runtime.serializer.base_serializer import BaseSerializer
 
@@ -142,7 +143,10 @@ def _message(error: BaseException) -> str:
 def _trace(error: BaseException) -> str:
     if error.__traceback__ is None:
         return ""
+    frames = error.__traceback__
+    while frames.tb_next is not None and is_ours(frames.tb_frame):
+        frames = frames.tb_next
     try:
-        return "".join(traceback.format_tb(error.__traceback__, limit=-50))[-_TRACEBACK:]
+        return "".join(traceback.format_tb(frames, limit=-50))[-_TRACEBACK:]
     except Exception:
         return ""
