@@ -19,10 +19,11 @@ from fleche.runtime.broker import BaseBroker
 from fleche.runtime.client_data_store import BaseClientDataStore
 from fleche.runtime.conf.config_pynenc import ConfigPynenc
 from fleche.runtime.context import current_runner
-from fleche.runtime.engine import Engine, MemoryEngine
+from fleche.runtime.engine import Engine, Info, MemoryEngine
 from fleche.runtime.exceptions import AlreadyInitializedError, ConfigError, TaskNotFoundError
 from fleche.runtime.execution import Execution
 from fleche.runtime.identifiers import TaskId
+from fleche.runtime.invocation.dist_invocation import DistributedInvocation
 from fleche.runtime.orchestrator import BaseOrchestrator
 from fleche.runtime.runner import BaseRunner
 from fleche.runtime.serializer import BaseSerializer, ExceptionCodec, FlecheSerializer
@@ -159,7 +160,15 @@ class App:
     @cached_property
     def execution(self) -> Execution:
         """Executes invocations."""
-        return Execution(self)
+        return Execution(
+            self.app_id,
+            engine=self.engine,
+            orchestrator=self.orchestrator,
+            tasks=self.get_task,
+            data=self.client_data_store,
+            exceptions=self.exceptions,
+            logger=self.logger,
+        )
 
     @property
     def runner(self) -> BaseRunner:
@@ -177,6 +186,10 @@ class App:
     @runner.setter
     def runner(self, runner: BaseRunner) -> None:
         self._runner = runner
+
+    def invocation_of(self, info: Info) -> DistributedInvocation[Any, Any]:
+        """Return the invocation of what the engine knows."""
+        return DistributedInvocation.of(self, info)
 
     @property
     def waiting_runner(self) -> BaseRunner:

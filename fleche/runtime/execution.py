@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fleche.errors import FlecheError
@@ -12,13 +13,21 @@ from fleche.runtime.call import LazyCall
 from fleche.runtime.context import runner_args as runner_args_variable
 from fleche.runtime.context import running
 from fleche.runtime.engine.base import Change, Claimed, Engine, Outcome
-from fleche.runtime.exceptions import FlecheRuntimeError, InvocationStatusError, SerializationError
+from fleche.runtime.exceptions import (
+    FlecheRuntimeError,
+    InvocationStatusError,
+    SerializationError,
+    TaskNotFoundError,
+)
+from fleche.runtime.identifiers import TaskId
 from fleche.runtime.invocation.dist_invocation import DistributedInvocation
 from fleche.runtime.invocation.status import InvocationStatus
 
 if TYPE_CHECKING:
     from fleche.memo.memo import Sealed
-    from fleche.runtime.app import App
+    from fleche.runtime.client_data_store import BaseClientDataStore
+    from fleche.runtime.orchestrator import BaseOrchestrator
+    from fleche.runtime.serializer import ExceptionCodec
     from fleche.runtime.task import Task
 
 __all__ = ["Execution"]
@@ -33,12 +42,33 @@ class Execution:
     an exit of the body, ends that one with the reason, and nothing else.
 
     Args:
-        app: The app.
+        app_id: Names the app, for the context of bodies.
+        engine: Keeps invocations.
+        orchestrator: Checks calls for circles, and says when one may be run again.
+        tasks: Returns the task of an id.
+        data: Turns results into text.
+        exceptions: Turns exceptions into text.
+        logger: Is told of what was taken away before it ran.
     """
 
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._engine: Engine = app.engine
+    def __init__(
+        self,
+        app_id: str,
+        *,
+        engine: Engine,
+        orchestrator: BaseOrchestrator,
+        tasks: Callable[[TaskId], Task[Any, Any]],
+        data: BaseClientDataStore,
+        exceptions: ExceptionCodec,
+        logger: logging.Logger,
+    ) -> None:
+        self._app_id = app_id
+        self._engine = engine
+        self._orchestrator = orchestrator
+        self._task = tasks
+        self._data = data
+        self._exceptions = exceptions
+        self._logger = logger
         self._loops = _Loops()
 
     def run(self, claimed: Claimed, owner: str) -> Change | None:
@@ -65,24 +95,27 @@ class Execution:
 
     def timeout(self, claimed: Claimed) -> float:
         """Return the seconds that a body may take, or 0 where there is no limit."""
-        known = self._app.tasks.get(claimed.call.call_id.task_id)
-        return 0.0 if known is None else known.conf.timeout
+        try:
+            return self._task(claimed.call.call_id.task_id).conf.timeout
+        except TaskNotFoundError:
+            return 0.0
 
     def raised(self, claimed: Claimed, owner: str, error: BaseException) -> Change:
         """Return the status that follows when a body has raised: it is run again, or it has failed."""
-        return self._raised(self._app.tasks.get(claimed.call.call_id.task_id), claimed, owner, error)
+        return self._raised(self._task(claimed.call.call_id.task_id), claimed, owner, error)
 
     def run_invocation(
-        self, invocation: DistributedInvocation[Any, Any], runner_args: Mapping[str, Any] | None = None
+        self,
+        invocation: DistributedInvocation[Any, Any],
+        owner: str,
+        runner_args: Mapping[str, Any] | None = None,
     ) -> None:
-        """Run an invocation that is pending for the app's runner, and set the status that follows.
+        """Run an invocation that is pending for a runner, and set the status that follows.
 
         Raises:
             InvocationStatusError: It cannot be run now.
             BaseException: Whatever the body raised, if it is not to be run again.
         """
-        app = self._app
-        owner = app.runner.runner_id
         info = self._engine.info(invocation.invocation_id)
         claimed = Claimed(
             id=info.id,
@@ -96,8 +129,8 @@ class Execution:
         )
         token = runner_args_variable.set(runner_args)
         try:
-            app.orchestrator.check_cycles(claimed)
-            app.orchestrator.set_invocation_status(info.id, _S.RUNNING, owner, attempt=info.attempt)
+            self._orchestrator.check_cycles(claimed)
+            self._orchestrator.set_invocation_status(info.id, _S.RUNNING, owner, attempt=info.attempt)
             change, error = self._body(claimed, owner)
         except FlecheRuntimeError as refusal:
             if isinstance(refusal, InvocationStatusError):
@@ -117,23 +150,22 @@ class Execution:
         Raises:
             CycleDetectedError: An equal call waits for it.
         """
-        self._app.orchestrator.check_cycles(claimed)
+        self._orchestrator.check_cycles(claimed)
         change = Change(id=claimed.id, status=_S.RUNNING, owner=owner, attempt=claimed.attempt)
         (answer,), _ = self._engine.step(owner, [change])
         if isinstance(answer, FlecheRuntimeError):
-            self._app.logger.info("invocation %s was taken away before it ran: %s", claimed.id, answer)
+            self._logger.info("invocation %s was taken away before it ran: %s", claimed.id, answer)
             return False
         return True
 
     def _body(self, claimed: Claimed, owner: str) -> tuple[Change, BaseException | None]:
-        app = self._app
         task: Task[Any, Any] | None = None
         try:
-            task = app.get_task(claimed.call.call_id.task_id)
+            task = self._task(claimed.call.call_id.task_id)
             call: LazyCall[Any, Any] = LazyCall(task, claimed.call.serialized_arguments, claimed.call.call_id)
             args, kwargs = call.arguments.spelled(task.signature)
             invocation: DistributedInvocation[Any, Any] = DistributedInvocation.stored(call, claimed.id, claimed.parent)
-            with running(app.app_id, invocation):
+            with running(self._app_id, invocation):
                 outcome, note = self._computed(task, claimed, args, kwargs)
         except BaseException as error:
             return self._raised(task, claimed, owner, error), error
@@ -163,7 +195,7 @@ class Execution:
 
     def _text(self, task: Task[Any, Any], result: Any) -> str:
         try:
-            return self._app.client_data_store.serialize(result)
+            return self._data.serialize(result)
         except (TypeError, ValueError, RecursionError, FlecheError) as error:
             kind = f"{type(result).__module__}.{type(result).__qualname__}"
             raise SerializationError(
@@ -181,14 +213,14 @@ class Execution:
                 status=_S.RETRY,
                 owner=owner,
                 attempt=claimed.attempt,
-                due=self._app.orchestrator.retry_due(task, claimed.retries),
+                due=self._orchestrator.retry_due(task, claimed.retries),
                 retries=1,
                 note=f"{type(error).__name__}: {error}",
             )
         return self._failed(claimed, owner, error)
 
     def _failed(self, claimed: Claimed, owner: str, error: BaseException) -> Change:
-        outcome = Outcome(exception=self._app.exceptions.encode(error))
+        outcome = Outcome(exception=self._exceptions.encode(error))
         return Change(id=claimed.id, status=_S.FAILED, owner=owner, attempt=claimed.attempt, outcome=outcome)
 
 

@@ -322,6 +322,21 @@ class EngineTests:
         engine.stop_waiting(b)
         assert engine.wait(c, [a]) == []
 
+    def test_calls_that_make_each_other_are_found(self, engine: Engine) -> None:
+        """A circle of calls is refused and named from the caller on; what ended is no part of one."""
+        a, b, c, twin = engine.register([new(arguments=name) for name in ("a", "b", "c", "a")])
+        calls = {name: engine.info(each).call.call_id for name, each in (("a", a), ("b", b), ("c", c))}
+        assert engine.link(a, b) == engine.link(a, b) == []
+        assert engine.link(b, c) == []
+        assert engine.link(c, a) == [calls["c"], calls["a"], calls["b"]]
+        assert engine.link(c, twin) == [calls["c"], calls["a"], calls["b"]]
+        assert engine.link(a, twin) == [calls["a"]]
+        engine.unlink(b)
+        assert engine.link(c, twin) == []
+        assert engine.link(a, c) == [calls["a"], calls["c"]]
+        ok(engine, Change(id=twin, status=_S.CANCELLED))
+        assert engine.link(a, c) == []
+
     # -- events ------------------------------------------------------------------------------------------------
 
     def test_who_waits_is_told_of_an_end(self, engine: Engine) -> None:

@@ -165,7 +165,12 @@ class RuntimeTests:
         written: list[Any] = []
         store = app.client_data_store
         keep = store._store  # noqa: SLF001 - what is written is counted
-        monkeypatch.setattr(store, "_store", lambda key, value: (written.append(value), keep(key, value)))
+
+        def count(key: str, value: str) -> None:
+            written.append(value)
+            keep(key, value)
+
+        monkeypatch.setattr(store, "_store", count)
         both = bound(tasks.add, app).parallelize([{"x": f"{n}"} for n in range(5)], {"y": big})
         assert sorted(both.results) == [f"{n}{big}" for n in range(5)]
         assert written.count(app.serializer.serialize(big)) == 1

@@ -26,9 +26,9 @@ class BaseBroker:
     """
 
     def __init__(self, app: App) -> None:
-        self.app = app
         self.conf = ConfigBroker(app.config_values, app.config_filepath)
         self._engine: Engine = app.engine
+        self._app = app
 
     def route_call(self, call: Call[Any, Any]) -> DistributedInvocation[Any, Any]:
         """Return a new invocation of a call, which waits for a worker."""
@@ -40,10 +40,10 @@ class BaseBroker:
         Raises:
             InvocationStatusError: It cannot, such as one that has ended.
         """
-        self.app.state_backend.upsert_invocation(invocation)
+        self._app.state_backend.upsert_invocation(invocation)
         if self._engine.status(invocation.invocation_id).status in RULES.available:
             return
-        owner = self.app.runner.runner_id
+        owner = self._app.runner.runner_id
         change = Change(id=invocation.invocation_id, status=InvocationStatus.REROUTED, owner=owner)
         (answer,), _ = self._engine.step(owner, [change])
         if isinstance(answer, FlecheRuntimeError):
@@ -56,7 +56,7 @@ class BaseBroker:
 
     def retrieve_invocation(self) -> DistributedInvocation[Any, Any] | None:
         """Return the invocation that is first in the queue, pending for the app's runner from now on; or None."""
-        _, claimed = self._engine.step(self.app.runner.runner_id, limit=1, blockers=False)
+        _, claimed = self._engine.step(self._app.runner.runner_id, limit=1, blockers=False)
         return DistributedInvocation.of(self.app, self._engine.info(claimed[0].id)) if claimed else None
 
     def count_invocations(self) -> int:

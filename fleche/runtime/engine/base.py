@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from fleche.digest import Digest
 from fleche.runtime.exceptions import FlecheRuntimeError
-from fleche.runtime.identifiers import CallDTO, InvocationId
+from fleche.runtime.identifiers import CallDTO, CallId, InvocationId
 from fleche.runtime.invocation.status import InvocationStatus, InvocationStatusRecord
 
 __all__ = [
@@ -268,6 +268,34 @@ class Engine(Protocol):
     def stop_waiting(self, waiter: InvocationId) -> None:
         """Note that an invocation waits for nothing."""
 
+    def link(self, caller: InvocationId, callee: InvocationId) -> list[CallId]:
+        """Note that the body of one invocation made another, until either is final; idempotent.
+
+        Returns:
+            Nothing; or, where calls would then make each other in a circle, the calls of the circle from the caller on,
+            and then nothing is noted. Two invocations of one call are one place in the circle.
+        """
+
+    def unlink(self, invocation_id: InvocationId) -> None:
+        """Forget what an invocation made, and what made it."""
+
+    def release(self, waited: InvocationId) -> None:
+        """Note that nobody waits for an invocation."""
+
+    def has_slot(self, invocation_id: InvocationId) -> bool:
+        """Whether an invocation holds a running slot, needs none, or one is free for it.
+
+        Raises:
+            InvocationNotFoundError: There is none of this id.
+        """
+
+    def add_retry(self, invocation_id: InvocationId) -> int:
+        """Count a retry of an invocation; return how many there are.
+
+        Raises:
+            InvocationNotFoundError: There is none of this id.
+        """
+
     def blocking(self, limit: int) -> list[InvocationId]:
         """Return invocations that may run, that others wait for and that wait for none, oldest first."""
 
@@ -343,6 +371,9 @@ class Engine(Protocol):
             dead_before: A runner without a sign of life since then is dead: what it owns is orphaned.
             pending_before: What is pending since before then is orphaned, as is what was left between two steps.
         """
+
+    def forget(self, invocation_id: InvocationId) -> bool:
+        """Forget one invocation that has ended, with all that is known of it; return whether it was there and had."""
 
     def purge(self, before: int) -> int:
         """Forget the invocations that ended before then, with all that is known of them; return how many."""

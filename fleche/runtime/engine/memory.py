@@ -17,12 +17,13 @@ from fleche.runtime.engine.base import (
     Outcome,
     RunnerRecord,
 )
+from fleche.runtime.engine.call_graph import CallGraph
 from fleche.runtime.exceptions import (
     FlecheRuntimeError,
     InvocationNotFoundError,
     InvocationStatusOwnershipError,
 )
-from fleche.runtime.identifiers import CallDTO, InvocationId
+from fleche.runtime.identifiers import CallDTO, CallId, InvocationId
 from fleche.runtime.invocation.status import (
     RULES,
     InvocationStatus,
@@ -114,6 +115,7 @@ class MemoryEngine:
         self._runners: dict[str, RunnerRecord] = {}
         self._watchers: dict[InvocationId, list[_Watcher]] = {}
         self._sequence = 0
+        self._graph = CallGraph()
 
     def now(self) -> int:
         """Return the engine's time; see `Engine.now`."""
@@ -233,7 +235,9 @@ class MemoryEngine:
         self._ended.append((now, row.id))
         for tag in row.new.tags:
             self._untag(tag, row.id)
-        self._release(row)
+        self._leave(row)
+        self._let_go(row)
+        self._graph.drop(row.id)
         for watcher in self._watchers.pop(row.id, ()):
             watcher.tell(row.id)
 
@@ -397,6 +401,19 @@ class MemoryEngine:
             if row is not None:
                 self._leave(row)
 
+    def link(self, caller: InvocationId, callee: InvocationId) -> list[CallId]:
+        """Note that one invocation made another; see `Engine.link`."""
+        with self._lock:
+            made, maker = self._rows.get(callee), self._rows.get(caller)
+            if made is None or maker is None or made.status in RULES.final or maker.status in RULES.final:
+                return []
+            return self._graph.link((maker.id, maker.call.call_id), (made.id, made.call.call_id))
+
+    def unlink(self, invocation_id: InvocationId) -> None:
+        """Forget what an invocation made, and what made it."""
+        with self._lock:
+            self._graph.drop(invocation_id)
+
     def _leave(self, row: _Row) -> None:
         for invocation_id in row.waited:
             other = self._rows.get(invocation_id)
@@ -404,8 +421,7 @@ class MemoryEngine:
                 other.waiters.discard(row.id)
         row.waited.clear()
 
-    def _release(self, row: _Row) -> None:
-        self._leave(row)
+    def _let_go(self, row: _Row) -> None:
         for invocation_id in row.waiters:
             other = self._rows.get(invocation_id)
             if other is not None:
@@ -413,6 +429,26 @@ class MemoryEngine:
                 if other.place and other.waiters and not other.waited:
                     heapq.heappush(self._blocking, (other.sequence, other.id))
         row.waiters.clear()
+
+    def release(self, waited: InvocationId) -> None:
+        """Note that nobody waits for an invocation."""
+        with self._lock:
+            row = self._rows.get(waited)
+            if row is not None:
+                self._let_go(row)
+
+    def has_slot(self, invocation_id: InvocationId) -> bool:
+        """Whether an invocation has a running slot, or would get one; see `Engine.has_slot`."""
+        with self._lock:
+            row = self._row(invocation_id)
+            return row.status in _HOLDING or self._has_slot(row)
+
+    def add_retry(self, invocation_id: InvocationId) -> int:
+        """Count a retry; see `Engine.add_retry`."""
+        with self._lock:
+            row = self._row(invocation_id)
+            row.retries += 1
+            return row.retries
 
     def blocking(self, limit: int) -> list[InvocationId]:
         """Return those that others wait for; see `Engine.blocking`."""
@@ -586,16 +622,24 @@ class MemoryEngine:
         with self._lock:
             while self._ended and self._ended[0][0] < before:
                 _, invocation_id = self._ended.popleft()
-                row = self._rows.pop(invocation_id, None)
-                if row is None:
-                    continue
-                gone += 1
-                tasks = self._tasks.get(row.task)
-                if tasks is not None:
-                    tasks.pop(invocation_id, None)
-                    if not tasks:
-                        del self._tasks[row.task]
+                gone += self._drop(invocation_id)
         return gone
+
+    def forget(self, invocation_id: InvocationId) -> bool:
+        """Forget one that has ended; see `Engine.forget`."""
+        with self._lock:
+            row = self._rows.get(invocation_id)
+            return row is not None and row.status in RULES.final and self._drop(invocation_id)
+
+    def _drop(self, invocation_id: InvocationId) -> bool:
+        row = self._rows.pop(invocation_id, None)
+        if row is None:
+            return False
+        tasks = self._tasks[row.task]
+        del tasks[invocation_id]
+        if not tasks:
+            del self._tasks[row.task]
+        return True
 
     def clear(self) -> None:
         """Forget everything."""

@@ -228,7 +228,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
             InvocationStatusError: It cannot be run now.
             Exception: Whatever the task raised; it is stored, too.
         """
-        self.app.execution.run_invocation(self, runner_args)
+        self.app.execution.run_invocation(self, self.app.runner.runner_id, runner_args)
 
     # -- being an object ---------------------------------------------------------------------------------------
 

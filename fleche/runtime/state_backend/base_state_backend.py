@@ -100,9 +100,12 @@ class BaseStateBackend:
     """
 
     def __init__(self, app: App) -> None:
-        self.app = app
         self.conf = ConfigStateBackend(app.config_values, app.config_filepath)
         self._engine: Engine = app.engine
+        self._data = app.client_data_store
+        self._exceptions = app.exceptions
+        self._invocation_of = app.invocation_of
+        self._registrar = app.client_id
 
     def upsert_invocation(self, invocation: DistributedInvocation[Any, Any]) -> None:
         """Keep an invocation, registered; one that is there already stays as it is."""
@@ -145,7 +148,7 @@ class BaseStateBackend:
             TypeError: It cannot be serialized.
             InvocationNotFoundError: There is none of this id.
         """
-        self._set_result(_id(invocation), self.app.client_data_store.serialize(result))
+        self._set_result(_id(invocation), self._data.serialize(result))
 
     def get_result(self, invocation: BaseInvocation[Any, Any] | InvocationId) -> Any:
         """Return a result; the caller's own.
@@ -156,7 +159,7 @@ class BaseStateBackend:
         invocation_id = _id(invocation)
         record = self._outcome(invocation_id).record
         if record is None:
-            return self.app.client_data_store.resolve(self._get_result(invocation_id))
+            return self._data.resolve(self._get_result(invocation_id))
         task = self.get_invocation(invocation_id).task
         try:
             return task.results.load(record)
@@ -171,7 +174,7 @@ class BaseStateBackend:
         Raises:
             InvocationNotFoundError: There is none of this id.
         """
-        self._set_exception(_id(invocation), self.app.exceptions.encode(exception))
+        self._set_exception(_id(invocation), self._exceptions.encode(exception))
 
     def get_exception(self, invocation: BaseInvocation[Any, Any] | InvocationId) -> BaseException:
         """Return an exception, as it was raised as far as that can be; it can be raised.
@@ -179,7 +182,7 @@ class BaseStateBackend:
         Raises:
             KeyError: There is none.
         """
-        return self.app.exceptions.decode(self._get_exception(_id(invocation)))
+        return self._exceptions.decode(self._get_exception(_id(invocation)))
 
     def wait_for_all_async_operations(self) -> None:
         """Return when every write is done: they are done when they return."""
@@ -198,13 +201,13 @@ class BaseStateBackend:
             id=invocation.invocation_id,
             call=invocation.call.to_dto(),
             parent=invocation.parent_invocation_id,
-            registrar=self.app.client_id,
+            registrar=self._registrar,
         )
         self._engine.register([new])
 
     def _get_invocation(self, invocation_id: InvocationId) -> DistributedInvocation[Any, Any] | None:
         try:
-            return DistributedInvocation.of(self.app, self._engine.info(invocation_id))
+            return self._invocation_of(self._engine.info(invocation_id))
         except InvocationNotFoundError:
             return None
 
