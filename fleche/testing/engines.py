@@ -230,6 +230,18 @@ class EngineTests:
         assert order == ids
         assert {engine.status(each).status for each in ids} == {_S.SUCCESS}
 
+    def test_a_claim_by_name_needs_a_slot_too(self, engine: Engine) -> None:
+        """Setting one pending by hand is refused while its slots are taken; what is set by hand is queued no more."""
+        ids = engine.register([new(arguments=str(n), slots=Slots(key="s", waits=True)) for n in range(2)])
+        by_hand = [Change(id=each, status=_S.PENDING, owner="w") for each in ids]
+        answers, _ = engine.step("w", by_hand)
+        assert isinstance(answers[1], InvocationStatusOwnershipError)
+        assert "slots are taken" in answers[1].reason
+        assert engine.status(ids[0]).status is _S.PENDING
+        assert claim(engine, 5) == []
+        ok(engine, Change(id=ids[1], status=_S.CANCELLED), Change(id=ids[0], status=_S.REROUTED, owner="w"))
+        assert [one.id for one in claim(engine, 5)] == [ids[0]]
+
     def test_a_slot_is_not_waited_for_unless_asked(self, engine: Engine) -> None:
         """Without waiting, what finds no slot ends without having run."""
         first, second = engine.register([new(arguments=str(n), slots=Slots(key="s")) for n in range(2)])

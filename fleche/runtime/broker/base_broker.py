@@ -57,7 +57,7 @@ class BaseBroker:
     def retrieve_invocation(self) -> DistributedInvocation[Any, Any] | None:
         """Return the invocation that is first in the queue, pending for the app's runner from now on; or None."""
         _, claimed = self._engine.step(self._app.runner.runner_id, limit=1, blockers=False)
-        return DistributedInvocation.of(self.app, self._engine.info(claimed[0].id)) if claimed else None
+        return self._app.invocation_of(self._engine.info(claimed[0].id)) if claimed else None
 
     def count_invocations(self) -> int:
         """Return how many invocations wait for a worker."""

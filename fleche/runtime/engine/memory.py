@@ -190,6 +190,9 @@ class MemoryEngine:
                 change.owner,
                 f"it was claimed again since: attempt {change.attempt} is over, {row.attempt} holds it",
             )
+        if change.status is _S.PENDING and row.status in RULES.available and not self._has_slot(row):
+            reason = "its running slots are taken"
+            return InvocationStatusOwnershipError(row.status, change.status, None, change.owner, reason)
         try:
             record = self._set(row, change.status, change.owner, now, note=change.note)
         except FlecheRuntimeError as error:
@@ -215,8 +218,9 @@ class MemoryEngine:
         before = row.status
         row.record = record = status_record_transition(row.record, status, owner, from_micros(now))
         row.history.append(Entry(record=record, at=now, note=note))
-        tasks = self._tasks[row.task]
-        tasks.move_to_end(row.id)
+        if row.place and status not in RULES.available:
+            row.place = 0
+            self._available -= 1
         if status is _S.PENDING:
             row.attempt += 1
         slots = row.new.slots
@@ -265,8 +269,6 @@ class MemoryEngine:
             row = (self._next_blocking() if blockers else None) or self._next_ready()
             if row is None:
                 return
-            self._available -= 1
-            row.place = 0
             if not self._has_slot(row):
                 self._hold_back(row, now)
                 continue

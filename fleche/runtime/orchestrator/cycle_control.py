@@ -46,7 +46,7 @@ class BaseCycleControl:
         caller_invocation: BaseInvocation[Any, Any] | InvocationId,
         callee_invocation: BaseInvocation[Any, Any] | InvocationId,
     ) -> list[Call[Any, Any]]:
-        """Note that one invocation made another; or return the calls of the circle that would close, the caller's first."""
+        """Note that one invocation made another; or return the calls of the circle that this would close."""
         caller, callee = _id(caller_invocation), _id(callee_invocation)
         circle = self._engine.link(caller, callee)
         return [self._call(each, caller, callee) for each in circle]

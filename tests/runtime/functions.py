@@ -1,0 +1,36 @@
+"""Functions that tests make tasks of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fleche import cached
+
+RAN: list[Any] = []
+
+
+def double(x: int) -> int:
+    return 2 * x
+
+
+def shout(text: str, *, times: int = 1) -> str:
+    return text.upper() * times
+
+
+async def later(x: int) -> int:
+    return x + 1
+
+
+def generate() -> Any:
+    yield 1
+
+
+@cached(version=7, ignore="log")
+def remembered(x: int, log: Any = None) -> int:
+    RAN.append(x)
+    return x * 10
+
+
+class Holder:
+    def method(self) -> int:
+        return 1

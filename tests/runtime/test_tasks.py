@@ -1,0 +1,396 @@
+"""Apps and tasks: how they are made, refused, found again, and pickled."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import multiprocessing
+import pickle
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import pytest
+
+import fleche
+from fleche.digest import digest
+from fleche.runtime import App, Arguments, Pynenc, Task
+from fleche.runtime.call import Call
+from fleche.runtime.exceptions import (
+    AlreadyInitializedError,
+    FlecheRuntimeError,
+    InvalidTaskOptionsError,
+    RetryError,
+    TaskNotFoundError,
+)
+from fleche.runtime.identifiers import TaskId
+from fleche.runtime.invocation.status import InvocationStatus
+from fleche.runtime.invocation.sync_invocation import ConcurrentInvocation, SynchronousInvocation
+from fleche.runtime.runner import InlineRunner
+from fleche.runtime.task import Scheduled
+from fleche.runtime.util.subclasses import get_all_subclasses, get_subclass
+from fleche.testing import tasks
+from fleche.testing.tasks import RUNS, bound
+from tests.runtime import functions
+
+
+@pytest.fixture
+def app() -> Any:
+    with fleche.cache("memory"):
+        yield App("tasks")
+
+
+@pytest.fixture
+def dev() -> App:
+    """An app whose tasks run where they are called."""
+    return App("dev", {"dev_mode_force_sync_tasks": True})
+
+
+class TestApp:
+    """The root."""
+
+    def test_parts_are_made_when_they_are_needed(self, app: App) -> None:
+        """And then they are kept."""
+        parts = (
+            "conf",
+            "engine",
+            "broker",
+            "orchestrator",
+            "state_backend",
+            "serializer",
+            "client_data_store",
+            "runner",
+        )
+        assert not any(app.is_initialized(part) for part in parts)
+        for part in parts:
+            assert getattr(app, part) is getattr(app, part)
+            assert app.is_initialized(part)
+        assert type(app.broker).__name__ == "MemBroker"
+        assert type(app.runner).__name__ == "DummyRunner"
+
+    def test_a_part_in_use_is_not_replaced(self, app: App) -> None:
+        """Before, it is chosen by name."""
+        app.set_component("serializer_cls", "JsonSerializer")
+        assert type(app.serializer).__name__ == "JsonSerializer"
+        with pytest.raises(AlreadyInitializedError, match="the serializer of app 'tasks' is in use"):
+            app.set_component("serializer_cls", "PickleSerializer")
+
+    def test_an_app_is_pickled_by_its_settings(self, app: App) -> None:
+        """In this process it is the same one; in another one it is made anew, of the same settings."""
+        app.config_values["logging_level"] = "debug"
+        assert pickle.loads(pickle.dumps(app)) is app
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            told = pool.submit(_describe, App("child", {"logging_level": "debug"})).result()
+        assert told == ("child", "debug", False)
+
+    def test_purging_empties_everything(self, app: App) -> None:
+        """Invocations and stored values; results stay in the cache."""
+        invocation = bound(tasks.add, app)("x" * 5000, "y")
+        reference = invocation.serialized_arguments["x"]
+        app.purge()
+        assert app.engine.count() == 0
+        with pytest.raises(KeyError):
+            app.client_data_store.resolve(reference)
+
+    def test_its_names(self, app: App) -> None:
+        """The reference system's too."""
+        assert Pynenc is App
+        assert repr(app) == "App('tasks')"
+
+
+def _describe(app: App) -> tuple[str, str, bool]:
+    return app.app_id, app.conf.logging_level, app.is_initialized("engine")
+
+
+class TestMakingTasks:
+    """The decorator."""
+
+    def test_bare_and_with_options(self, app: App) -> None:
+        """Name, documentation and signature stay."""
+        for task in (app.task(tasks.add.func), app.task(max_retries=2)(tasks.add.func), app.task()(tasks.add.func)):
+            assert isinstance(task, Task)
+            assert task.task_id == TaskId("fleche.testing.tasks", "add")
+            assert task.__name__ == "add"
+            assert task.__doc__ == "Return a sum."
+            assert inspect.signature(task) == inspect.signature(tasks.add.func)
+            assert str(task) == repr(task) == "Task(func=add)"
+        assert app.task(max_retries=2)(tasks.add.func).conf.max_retries == 2
+
+    def test_what_no_worker_can_import_is_refused(self, app: App) -> None:
+        """Nested functions, lambdas, methods, functions of main, generators; with what to do."""
+
+        def nested() -> None: ...
+
+        with pytest.raises(ValueError, match="nested is no function of a module"):
+            app.task(nested)
+        with pytest.raises(ValueError, match="is no function of a module"):
+            app.task(functions.Holder.method)
+        unnamed: Any = eval("lambda: 0", {"__name__": "somewhere"})
+        with pytest.raises(ValueError, match="a lambda cannot be a task"):
+            app.task(unnamed)
+        with pytest.raises(ValueError, match="generate is a generator"):
+            app.task(functions.generate)
+        namespace: dict[str, Any] = {"__name__": "__main__"}
+        exec("def f(): ...", namespace)
+        with pytest.raises(RuntimeError, match="defined in __main__, where no worker can import it"):
+            app.task(namespace["f"])
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"max_retrys": 1}, "there are no options max_retrys; known are .*max_retries"),
+            ({"max_retries": -1}, "max_retries cannot be negative"),
+            ({"running_slots": 0}, "running_slots"),
+            ({"key_arguments": ("z",)}, "key_arguments names z"),
+            ({"running_concurrency": "keys"}, "concurrency by keys needs key_arguments"),
+        ],
+    )
+    def test_options_that_cannot_be_are_refused(self, app: App, options: dict[str, Any], message: str) -> None:
+        """Where the task is made, by name."""
+        with pytest.raises(InvalidTaskOptionsError, match=message):
+            app.task(**options)(tasks.add.func)
+        with pytest.raises(TypeError, match="retry_for"):
+            app.task(retry_for=(3,))(tasks.add.func)
+
+    def test_retriable_exceptions(self, app: App) -> None:
+        """`RetryError` last, once."""
+        assert app.task(functions.double).retriable_exceptions == (RetryError,)
+        task = app.task(retry_for=(RetryError, ValueError))(functions.double)
+        assert task.retriable_exceptions == (ValueError, RetryError)
+
+    def test_a_cached_function_keeps_its_options(self, app: App) -> None:
+        """Its key is that of `@cached`: version, ignored arguments."""
+        task = app.task(functions.remembered)
+        runner = InlineRunner(app)
+        first = task(3, log=[1])
+        runner.drain()
+        assert first.result == 30
+        assert functions.remembered(3, log="other") == 30
+        assert task(3, log=None).status is InvocationStatus.SUCCESS
+        assert functions.RAN == [3]
+
+    def test_there_is_no_invocation_outside_of_a_body(self, app: App) -> None:
+        """Asking for it says so."""
+        with pytest.raises(RuntimeError, match="Task has not been invoked yet"):
+            app.task(functions.double).invocation
+
+
+class TestFindingTasks:
+    """By id, for an app."""
+
+    def test_a_task_is_found_in_its_module(self, app: App) -> None:
+        """And bound to the app that asks, with its options; the module's own app is left alone."""
+        task = app.get_task(TaskId("fleche.testing.tasks", "retry_once"))
+        assert task.app is app
+        assert task.conf.max_retries == 2
+        assert tasks.retry_once.app is not app
+        assert app.get_task(task.task_id) is task
+        assert Task.from_id(app, "fleche.testing.tasks.retry_once") is task
+
+    @pytest.mark.parametrize("key", ["no.such.module.f", "fleche.testing.tasks.nothing", "fleche.testing.tasks.bound"])
+    def test_what_is_not_there_has_a_named_error(self, app: App, key: str) -> None:
+        """It is a ValueError, and names the task."""
+        with pytest.raises(TaskNotFoundError, match=key) as error:
+            app.get_task(TaskId.from_key(key))
+        assert isinstance(error.value, ValueError)
+
+    def test_an_invocation_of_a_task_that_is_gone_ends(self, app: App) -> None:
+        """With the reason; the worker lives on."""
+        invocation = app.task(functions.double)(1)
+        del app.tasks[invocation.task.task_id]
+        runner = InlineRunner(app)
+        runner.drain()
+        error = app.state_backend.get_exception(invocation.invocation_id)
+        assert isinstance(error, TaskNotFoundError)
+        assert "is no task; is the decorator gone" in str(error)
+
+    def test_tasks_are_json(self, app: App) -> None:
+        """Id and options."""
+        task = bound(tasks.add, app, max_retries=3, retry_for=(ValueError,))
+        back = Task.from_json(app, task.to_json())
+        assert back == task
+        assert back.conf.retry_for == (ValueError,)
+        assert pickle.loads(pickle.dumps(task)) == task
+        assert hash(back) == hash(task)
+
+    def test_two_apps_do_not_share_tasks(self, app: App) -> None:
+        """One function, two apps, two tasks."""
+        other = App("other")
+        assert bound(tasks.add, app) != bound(tasks.add, other)
+
+
+class TestCalls:
+    """Calling tasks."""
+
+    def test_however_a_call_is_spelled_it_is_the_same(self, app: App) -> None:
+        """By position and by name."""
+        task = bound(tasks.add, app)
+        assert task.args(1, 5) == task.args(y=5, x=1) == Arguments({"x": 1, "y": 5})
+        assert task(1, 5) == task(x=1, y=5)
+
+    def test_arguments_are_the_callers(self, app: App) -> None:
+        """Changing one after the call changes nothing."""
+        values = [1]
+        invocation = bound(tasks.change_argument, app)(values)
+        values.append(2)
+        InlineRunner(app).drain()
+        assert invocation.result == [1, 99]
+
+    def test_a_mutable_default_is_fresh_each_time(self, app: App) -> None:
+        """As it was sent, not as an earlier body left it."""
+        task = app.task(effect=True)(_remember)
+        runner = InlineRunner(app)
+        calls = [task(), task()]
+        runner.drain()
+        assert [call.result for call in calls] == [[1], [1]]
+
+    def test_scheduled_calls(self, app: App) -> None:
+        """By delay, by time, by priority; nonsense is refused."""
+        from datetime import UTC, datetime, timedelta
+
+        task = bound(tasks.note, app)
+        assert isinstance(task.schedule(delay=1), Scheduled)
+        soon = task.schedule(at=datetime.now(UTC) + timedelta(hours=1))("scheduled", 1)
+        assert soon.status is InvocationStatus.SCHEDULED
+        past = task.schedule(at=datetime.now(UTC) - timedelta(hours=1))("scheduled", 2)
+        assert past.status is InvocationStatus.REGISTERED
+        with pytest.raises(ValueError, match="delay or at"):
+            task.schedule(delay=1, at=datetime.now(UTC))
+        with pytest.raises(ValueError, match="no zone"):
+            task.schedule(at=datetime(2030, 1, 1))
+        first, urgent = task("order", 1), task.schedule(priority=5)("order", 2)
+        InlineRunner(app).drain()
+        assert (first.result, urgent.result) == (1, 2)
+        assert RUNS["order"] == [2, 1]
+
+    def test_the_items_of_a_group_are_checked(self, app: App) -> None:
+        """One argument is written as a tuple of one."""
+        with pytest.raises(TypeError, match=r"not 3; for one argument write \(3,\)"):
+            bound(tasks.add, app).parallelize([3])
+
+    def test_batches_and_single_calls_have_the_same_ids(self, app: App) -> None:
+        """Defaults are filled in; batches are as large as asked for."""
+        task = bound(tasks.add, app, parallel_batch_size=2)
+        group = task.parallelize([(n,) for n in range(5)])
+        assert [each.call_id for each in group] == [Call(task, task.args(n)).call_id for n in range(5)]
+        assert len(group) == len(group.invocation_map) == 5
+        single = bound(tasks.add, app, parallel_batch_size=0).parallelize([(9,), (9,)])
+        assert single.invocations[0] == single.invocations[1]
+
+
+def _remember(values: list[int] = []) -> list[int]:  # noqa: B006 - what is tested
+    values.append(1)
+    return values
+
+
+class TestDevelopmentMode:
+    """Tasks that run where they are called."""
+
+    def test_the_body_runs_at_once(self, dev: App) -> None:
+        """Whether or not its result is asked for; nothing is stored."""
+        invocation = bound(tasks.note, dev)("dev", 1)
+        assert RUNS["dev"] == [1]
+        assert (invocation.status, invocation.result, invocation.num_retries) == (InvocationStatus.SUCCESS, 1, 0)
+        assert isinstance(invocation, ConcurrentInvocation)
+        assert SynchronousInvocation is ConcurrentInvocation
+        assert not dev.is_initialized("orchestrator")
+        for refused in (invocation.to_json, lambda: ConcurrentInvocation.from_json(dev, "")):
+            with pytest.raises(FlecheRuntimeError, match="stored nowhere"):
+                refused()
+
+    def test_a_failure_is_kept(self, dev: App) -> None:
+        """Asking again does not run it again."""
+        invocation = bound(tasks.fail, dev, retry_for=(ValueError,), max_retries=2)("no")
+        assert (invocation.status, invocation.num_retries) == (InvocationStatus.FAILED, 2)
+        for _ in range(2):
+            with pytest.raises(ValueError, match="no"):
+                invocation.result
+
+    def test_nested_async_and_parallel(self, dev: App) -> None:
+        """All of it in this thread."""
+        assert bound(tasks.chain, dev)(3).result == 3
+        assert bound(tasks.add_async, dev)(1).result == 3
+        assert bound(tasks.retry_once, dev)("dev retries").result == 1
+        group = bound(tasks.add, dev).parallelize([(1, 1), {"x": 2}])
+        assert list(group.results) == [2, 4]
+
+        async def both() -> list[Any]:
+            found = [result async for result in group.async_results()]
+            return [*found, await bound(tasks.add_async, dev)(5).async_result()]
+
+        assert asyncio.run(both()) == [2, 4, 7]
+
+
+class TestDirectTasks:
+    """Functions that run as tasks."""
+
+    def test_they_return_results(self, dev: App) -> None:
+        """With the name and documentation of the function; what is raised is raised."""
+        double = dev.direct_task(functions.double)
+        assert (double(3), double.__name__) == (6, "double")
+        assert isinstance(double.task, Task)
+        shout = dev.direct_task(max_retries=1)(functions.shout)
+        assert shout("a", times=2) == "AA"
+        later = dev.direct_task(functions.later)
+        assert asyncio.run(later(1)) == 2
+        with pytest.raises(ValueError, match="no"):
+            dev.direct_task(tasks.fail.func)("no")
+
+    def test_they_are_split_and_put_together(self, dev: App) -> None:
+        """By tuples, mappings, or common arguments and these; without a way to put together it is refused."""
+        total = dev.direct_task(parallel_func=lambda kwargs: [(n,) for n in range(kwargs["x"])], aggregate_func=sum)(
+            functions.double
+        )
+        assert total(4) == 12
+        joined = dev.direct_task(
+            parallel_func=lambda kwargs: ({"times": kwargs["times"]}, [{"text": c} for c in kwargs["text"]]),
+            aggregate_func="-".join,
+        )(functions.shout)
+        assert joined("ab", times=2) == "AA-BB"
+        later = dev.direct_task(parallel_func=lambda kwargs: [(1,), (2,)], aggregate_func=list)(functions.later)
+        assert asyncio.run(later(0)) == [2, 3]
+        with pytest.raises(ValueError, match="needs an aggregate_func"):
+            dev.direct_task(parallel_func=lambda kwargs: [])(functions.double)
+
+    def test_workers_run_them(self, app: App) -> None:
+        """The wrapper lets workers find the task."""
+        double = app.direct_task(functions.double)
+        InlineRunner(app)
+        assert double(4) == 8
+        assert app.get_task(double.task.task_id) is double.task
+
+
+def test_subclasses_are_found_by_name() -> None:
+    """At any depth, each once; an unknown name lists those that there are."""
+
+    class Root: ...
+
+    class Left(Root): ...
+
+    class Right(Root): ...
+
+    class Both(Left, Right): ...
+
+    assert get_all_subclasses(Root) == [Left, Right, Both]
+    assert get_subclass(Root, "Both") is Both
+    assert get_subclass(Root, "Root") is Root
+    with pytest.raises(ValueError, match="no Root called 'Nothing'; known are Both, Left, Right, Root"):
+        get_subclass(Root, "Nothing")
+
+
+def test_importing_the_runtime_is_light() -> None:
+    """No numpy, pandas, sqlalchemy or typer."""
+    import subprocess
+
+    heavy = ("numpy", "pandas", "sqlalchemy", "typer", "rich")
+    code = f"import sys, fleche.runtime; print([name for name in {heavy} if name in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert told.strip() == "[]"
+
+
+def test_the_key_of_a_task_call_is_that_of_the_cache(app: App) -> None:
+    """The call as the cache knows it."""
+    call = Call(bound(tasks.add, app), Arguments({"x": 1, "y": 2}))
+    known = call.call()
+    assert (known.module, known.name) == ("fleche.testing.tasks", "add")
+    assert known.digested().arguments["x"] == digest(1)
