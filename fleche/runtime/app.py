@@ -246,7 +246,7 @@ class App:
         name = getattr(func, "__qualname__", None)
         if name is None or name != getattr(func, "__name__", None):
             raise ValueError(
-                f"{name or repr(func)} is no function of a module, so no worker could import it: move it to the top of one"
+                f"{name or repr(func)} is no function of a module, so no worker could import it: move it there"
             )
         if name == "<lambda>":
             raise ValueError("a lambda cannot be a task: a worker could not import it. Give it a name with def.")

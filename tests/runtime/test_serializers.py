@@ -61,6 +61,9 @@ class Point:
         def __eq__(self, other: object) -> bool:
             return isinstance(other, Point.Inner) and self.x == other.x
 
+        def __repr__(self) -> str:
+            return f"Inner({self.x})"
+
         __hash__ = None  # type: ignore[assignment]
 
 
