@@ -120,6 +120,21 @@ def exclusive(name: str, value: Any) -> Any:
     return value
 
 
+@app.task(effect=True)
+def first_is_slow(name: str) -> Any:
+    """Wait for a gate at the first try only."""
+    retries = here("first_is_slow").invocation.num_retries
+    if retries == 0:
+        EVENTS[name].wait(30)
+    return retries
+
+
+@app.task
+def waits_for_gated(name: str) -> Any:
+    """Wait for another task, which waits for a gate."""
+    return here("gated")(name, 1).result
+
+
 @app.task
 def fail(message: str) -> Any:
     """Raise."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from fleche.runtime.engine import Engine, MemoryEngine
 from fleche.testing.clock import ManualClock
+from fleche.testing.engine_machine import EngineMachine
 from fleche.testing.engines import EngineTests
 
 
@@ -16,3 +17,13 @@ class TestMemoryEngine(EngineTests):
     @contextmanager
     def open(self, clock: ManualClock) -> Iterator[Engine]:
         yield MemoryEngine(clock)
+
+
+class MemoryEngineMachine(EngineMachine):
+    """The machine, in memory."""
+
+    def open(self, clock: ManualClock) -> Engine:
+        return MemoryEngine(clock)
+
+
+TestMemoryEngineMachine = MemoryEngineMachine.TestCase

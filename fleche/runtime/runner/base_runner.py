@@ -42,6 +42,7 @@ class BaseRunner(ABC):
         self._engine: Engine = app.engine
         self._housekeeping: threading.Thread | None = None
         self._quiet = threading.Event()
+        self._handlers: dict[signal.Signals, Any] = {}
         app.runner = self
 
     def _config(self, app: App) -> ConfigRunner:
@@ -122,6 +123,8 @@ class BaseRunner(ABC):
         try:
             self._on_stop()
         finally:
+            while self._handlers:
+                signal.signal(*self._handlers.popitem())
             if self._housekeeping is not None:
                 self._housekeeping.join()
                 self._housekeeping = None
@@ -146,8 +149,8 @@ class BaseRunner(ABC):
 
     def _install_signals(self) -> None:
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, self.stop_runner_loop)
-            signal.signal(signal.SIGTERM, self.stop_runner_loop)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._handlers[number] = signal.signal(number, self.stop_runner_loop)
             return
         warnings.warn(
             "the runner is not in the main thread, so signals do not stop it: call stop_runner_loop()",

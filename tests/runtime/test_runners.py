@@ -1,0 +1,390 @@
+"""Runners: their lives, their signals, what they do with bodies at the end, and how they wait."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+import fleche
+from fleche.caches import Cache
+from fleche.runtime import App
+from fleche.runtime.engine import MemoryEngine
+from fleche.runtime.exceptions import InvocationTimeoutError, RunnerNotExecutableError
+from fleche.runtime.invocation.status import InvocationStatus
+from fleche.runtime.runner import (
+    ApplicationContext,
+    BaseRunner,
+    DummyRunner,
+    InlineRunner,
+    RunnerContext,
+    ThreadRunner,
+)
+from fleche.runtime.runner.deadlines import Deadlines
+from fleche.storage.memory import MemoryStore
+from fleche.testing import tasks
+from fleche.testing.clock import ManualClock
+from fleche.testing.engines import check_histories
+from fleche.testing.tasks import EVENTS, RUNS, bound
+from tests.runtime.test_thread_runner import threads
+
+S = InvocationStatus
+
+
+@pytest.fixture
+def app() -> Iterator[App]:
+    store = MemoryStore()
+    with fleche.cache(Cache(store.values, store.calls)):
+        app = App("runners", {"stop_timeout_seconds": 0.2}, cache=fleche.cache())
+        yield app
+        check_histories(app.engine)
+
+
+class TestDummyRunner:
+    """What stands for a runner."""
+
+    def test_it_refuses_to_run(self, app: App) -> None:
+        """With the way out."""
+        runner = DummyRunner(app)
+        assert app.runner is runner
+        for member in (runner.run, runner.on_start, runner.on_stop, runner.runner_loop_iteration):
+            with pytest.raises(RunnerNotExecutableError, match="runner_cls = 'ThreadRunner'"):
+                member()
+        with pytest.raises(RunnerNotExecutableError):
+            runner.max_parallel_slots
+        assert runner.mem_compatible()
+
+    def test_it_waits_for_others(self, app: App) -> None:
+        """At most so long."""
+        invocation = bound(tasks.add, app)(1)
+        assert invocation.wait(0.001) is False
+        InlineRunner(app).drain()
+        DummyRunner(app)
+        assert invocation.result == 3
+
+
+class TestInlineRunner:
+    """Bodies in the thread that waits."""
+
+    def test_retries_take_no_real_time(self) -> None:
+        """A hundred of them, each a day after the other, by a clock of the test's own."""
+        clock = ManualClock()
+        with fleche.cache("memory"):
+            app = App("retries", clock=clock)
+            task = bound(
+                tasks.fail, app, retry_for=(ValueError,), max_retries=100, retry_delay=86400.0, retry_backoff=1.0
+            )
+            InlineRunner(app)
+            failing = task("again")
+            with pytest.raises(ValueError, match="again"):
+                failing.result
+            assert failing.num_retries == 100
+            assert clock.slept == pytest.approx(100 * 86400, abs=1)
+
+    def test_delays_grow_and_vary(self) -> None:
+        """By back-off, and by jitter within its bounds."""
+        clock = ManualClock()
+        app = App("delays", clock=clock)
+        growing = bound(tasks.fail, app, retry_delay=10.0, retry_backoff=3.0)
+        now = app.engine.now()
+        due = [app.orchestrator.retry_due(growing, n) for n in range(3)]
+        assert [(moment or 0) - now for moment in due] == [10_000_000, 30_000_000, 90_000_000]
+        varied = bound(tasks.fail, app, retry_delay=10.0, retry_jitter=0.5)
+        delays = [(app.orchestrator.retry_due(varied, 0) or 0) - now for _ in range(50)]
+        assert min(delays) >= 10_000_000
+        assert max(delays) <= 15_000_000
+        assert len(set(delays)) > 10
+        assert app.orchestrator.retry_due(bound(tasks.add, app), 5) is None
+
+    def test_it_runs_until_it_is_stopped(self, app: App) -> None:
+        """And waits for work meanwhile."""
+        runner = InlineRunner(app)
+        with pytest.warns(RuntimeWarning, match="signals do not stop it"):
+            thread = threading.Thread(target=runner.run)
+            thread.start()
+            invocation = bound(tasks.note, app)("inline", 1)
+            app.engine.until_final([invocation.invocation_id], 30)
+            runner.stop_runner_loop()
+            thread.join()
+        assert RUNS["inline"] == [1]
+
+    def test_it_can_be_bounded(self, app: App) -> None:
+        """So many bodies at most; a wait that finds nothing to run ends in time."""
+        task = bound(tasks.note, app)
+        for number in range(3):
+            task("bounded", number)
+        runner = InlineRunner(app)
+        assert [runner.drain(2), runner.drain(), runner.drain()] == [2, 1, 0]
+        later = task.schedule(delay=3600)("bounded", 4)
+        assert later.wait(0.001) is False
+
+
+class TestThreadRunner:
+    """Bodies in threads."""
+
+    def test_slots(self, app: App) -> None:
+        """As many as asked for; by default one for each processor."""
+        assert ThreadRunner(app).max_parallel_slots == (os.cpu_count() or 1)
+        app.config_values["max_threads"] = 3
+        assert ThreadRunner(app).max_parallel_slots == 3
+        app.config_values["threadrunner"] = {"min_parallel_slots": 5}
+        assert ThreadRunner(app).max_parallel_slots == 5
+        assert ThreadRunner(app).mem_compatible()
+
+    def test_no_thread_is_left(self, app: App) -> None:
+        """After the stop, whatever waited for what."""
+        before = set(threading.enumerate())
+        with threads(app, 2):
+            assert bound(tasks.leaf_sum, app)(0, 64, 4).result == sum(range(64))
+        left = [thread for thread in threading.enumerate() if thread not in before and thread.is_alive()]
+        for thread in left:
+            thread.join(30)
+        assert [thread for thread in left if thread.is_alive()] == []
+
+    def test_a_body_that_does_not_end_is_handed_back(self, app: App) -> None:
+        """At the stop; what it returns later is refused, and another runs it."""
+        task = bound(tasks.wait_for, app)
+        with threads(app, 1):
+            invocation = task("handed back", 1)
+            EVENTS["handed back began"].wait(30)
+        assert [line.status for line in invocation.history][-3:] == [S.RUNNING, S.KILLED, S.REROUTED]
+        EVENTS["handed back"].set()
+        with threads(app, 1):
+            assert invocation.get(30) == 1
+        assert RUNS["handed back"] == [1, 1]
+
+    def test_a_body_that_takes_too_long_fails(self, app: App) -> None:
+        """With its timeout; its slot goes to another, and what it returns later is refused."""
+        with threads(app, 1):
+            slow = bound(tasks.wait_for, app, timeout=0.05)("too long", 1)
+            with pytest.raises(InvocationTimeoutError, match=r"longer than 0\.05 s"):
+                slow.get(30)
+            assert bound(tasks.add, app)(1).get(30) == 3
+            EVENTS["too long"].set()
+        assert slow.status is S.FAILED
+
+    def test_a_timeout_can_be_retried(self, app: App) -> None:
+        """As any other exception."""
+        task = bound(tasks.first_is_slow, app, timeout=0.2, retry_for=(InvocationTimeoutError,), max_retries=1)
+        with threads(app, 1):
+            assert task("slow first").get(30) == 1
+            EVENTS["slow first"].set()
+
+    def test_a_waiting_parent_and_an_idle_runner_look_at_nothing(self, app: App) -> None:
+        """While a body waits and threads are idle, the engine is not asked once: nobody looks again and again."""
+        asked: list[str] = []
+        looked = threading.Event()
+        with threads(app, 3):
+            bound(tasks.gated, app)
+            parent = bound(tasks.waits_for_gated, app)("idle")
+            EVENTS["idle began"].wait(30)
+            settle = threading.Event()
+            settle.wait(0.2)  # the parent and the idle threads come to rest
+            for name in ("step", "until_work", "until_final", "status", "info"):
+                setattr(app.engine, name, _counting(getattr(app.engine, name), name, asked, looked))
+            assert not looked.wait(0.5), asked
+            EVENTS["idle"].set()
+            assert parent.get(30) == 1
+            assert asked
+
+    def test_a_failing_engine_does_not_end_the_runner(self, app: App, caplog: pytest.LogCaptureFixture) -> None:
+        """A step that fails is logged, and another thread takes the place."""
+        engine = app.engine
+        assert isinstance(engine, MemoryEngine)
+        step, fails = engine.step, [True]
+
+        def failing(*args: Any, **kwargs: Any) -> Any:
+            if kwargs.get("limit") and fails and fails.pop():
+                raise OSError("the store is away")
+            return step(*args, **kwargs)
+
+        engine.step = failing  # type: ignore[method-assign]
+        with caplog.at_level(logging.ERROR), threads(app, 1):
+            assert bound(tasks.add, app)(1).get(30) == 3
+        assert "a worker thread failed" in caplog.text
+
+
+def _counting(method: Any, name: str, asked: list[str], looked: threading.Event) -> Any:
+    def count(*args: Any, **kwargs: Any) -> Any:
+        asked.append(name)
+        looked.set()
+        return method(*args, **kwargs)
+
+    return count
+
+
+class Recording(InlineRunner):
+    """Notes its life."""
+
+    def __init__(self, app: App) -> None:
+        super().__init__(app)
+        self.told: list[str] = []
+
+    def _on_start(self) -> None:
+        self.told.append("start")
+
+    def _on_stop(self) -> None:
+        self.told.append("stop")
+
+    def runner_loop_iteration(self) -> None:
+        self.told.append("loop")
+        self.stop_runner_loop()
+
+
+class TestLife:
+    """Starting and stopping."""
+
+    def test_hooks_are_called_once(self, app: App) -> None:
+        """Start, loop, stop."""
+        runner = Recording(app)
+        handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+        runner.run()
+        assert runner.told == ["start", "loop", "stop"]
+        assert not runner.running
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+    def test_what_goes_wrong_is_raised_after_the_stop(self, app: App, caplog: pytest.LogCaptureFixture) -> None:
+        """An interruption only stops."""
+        runner = Recording(app)
+        runner.runner_loop_iteration = _failing(OSError("no"))  # type: ignore[method-assign]
+        with pytest.raises(OSError, match="no"), caplog.at_level(logging.ERROR):
+            runner.run()
+        assert runner.told == ["start", "stop"]
+        assert "the runner failed" in caplog.text
+        interrupted = Recording(app)
+        interrupted.runner_loop_iteration = _failing(KeyboardInterrupt())  # type: ignore[method-assign]
+        interrupted.run()
+        assert interrupted.told == ["start", "stop"]
+
+    def test_it_can_be_stopped_before_it_runs(self, app: App) -> None:
+        """By a signal too."""
+        runner = ThreadRunner(app)
+        runner.stop_runner_loop()
+        runner.stop_runner_loop(signal.SIGTERM, None)
+        assert not runner.running
+
+    def test_it_gives_signs_of_life_and_recovers(self, app: App) -> None:
+        """What a dead runner left is run by the next."""
+        app.conf.recover_interval_seconds = 0.01
+        app.conf.runner_considered_dead_after_minutes = 0.001
+        invocation = bound(tasks.note, app)("left", 1)
+        app.orchestrator.set_invocation_status(invocation, S.PENDING, "dead")
+        app.orchestrator.set_invocation_status(invocation, S.RUNNING, "dead")
+        with threads(app, 1):
+            assert invocation.get(30) == 1
+        assert S.RUNNING_RECOVERY in [line.status for line in invocation.history]
+
+    def test_the_oldest_runner_recovers(self, app: App) -> None:
+        """The others leave it to that."""
+        clock = ManualClock()
+        engine = app.engine = MemoryEngine(clock)  # type: ignore[misc]
+        first, second = DummyRunner(app), DummyRunner(app)
+        engine.beat([first.runner_id], serves=True)
+        clock.advance(1)
+        engine.beat([second.runner_id], serves=True)
+        asked: list[str] = []
+        app.orchestrator.recover = lambda: asked.append("recovered") or []  # type: ignore[method-assign, func-returns-value]
+        second.recover()
+        assert asked == []
+        first.recover()
+        assert asked == ["recovered"]
+
+
+def _failing(error: BaseException) -> Any:
+    def iteration() -> None:
+        raise error
+
+    return iteration
+
+
+SCRIPT = """
+import logging, sys
+import fleche
+from fleche.runtime import App
+from fleche.runtime.runner import ThreadRunner
+from fleche.testing import tasks
+logging.basicConfig(level="INFO", stream=sys.stdout, format="%(message)s")
+fleche.set_default_cache("memory")
+app = App("script", {"max_threads": 1, "stop_timeout_seconds": 0.1})
+invocation = tasks.bound(tasks.wait_for, app)("script", 1)
+import threading
+def tell():
+    tasks.EVENTS["script began"].wait()
+    print("running", flush=True)
+threading.Thread(target=tell).start()
+ThreadRunner(app).run()
+print([str(line.status) for line in invocation.history], flush=True)
+tasks.EVENTS["script"].set()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_a_process(number: signal.Signals) -> None:
+    """What runs is handed back, and the process ends."""
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.strip() == "running":
+            break
+    process.send_signal(number)
+    rest = process.stdout.read()
+    assert process.wait(30) == 0
+    process.stdout.close()
+    assert "'running', 'killed', 'rerouted'" in rest
+    assert number.name in rest
+
+
+class TestContext:
+    """Which runner, where."""
+
+    def test_json(self) -> None:
+        """Keys sorted, the parent inside; nonsense is refused."""
+        parent = RunnerContext(runner_cls="Outer")
+        child = parent.new_child_context("Inner")
+        back = RunnerContext.from_json(child.to_json())
+        assert back == child
+        assert (back.root_runner_id, back.root_runner_cls) == (parent.runner_id, "Outer")
+        assert child.to_json().startswith('{"hostname"')
+        for bad in ("[]", "{}", '{"parent_ctx": null, "x": 1}'):
+            with pytest.raises(ValueError, match="no runner context"):
+                RunnerContext.from_json(bad)
+        assert ApplicationContext()
+
+    def test_runners_are_abstract(self) -> None:
+        """What a runner must do is asked for."""
+        with pytest.raises(TypeError, match="abstract"):
+            BaseRunner(App())  # type: ignore[abstract]
+
+
+def test_deadlines() -> None:
+    """Called in order when their time has come; what is dropped is not; the thread ends with the last."""
+    deadlines = Deadlines()
+    called: list[str] = []
+    done = threading.Event()
+    deadlines.add("never", 3600, lambda: called.append("never"))
+    deadlines.add("second", 0.02, lambda: (called.append("second"), done.set()))  # type: ignore[arg-type, return-value]
+    deadlines.add("first", 0.01, lambda: called.append("first"))
+    assert done.wait(30)
+    assert called == ["first", "second"]
+    assert deadlines.drop("first") is False
+    thread = deadlines._thread
+    assert thread is not None
+    assert deadlines.drop("never") is True
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_the_clock_of_an_app_is_that_of_its_engine() -> None:
+    """Histories tell its time."""
+    clock = ManualClock(datetime(2031, 5, 6, tzinfo=UTC))
+    with fleche.cache("memory"):
+        app = App("clock", clock=clock)
+        assert bound(tasks.add, app)(1).history[0].timestamp == datetime(2031, 5, 6, tzinfo=UTC)
