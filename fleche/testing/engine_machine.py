@@ -136,15 +136,13 @@ class EngineMachine(RuleBasedStateMachine):
                 row.outcome = fields["outcome"].result
 
     def _becomes(self, row: _Model, to: InvocationStatus) -> None:
-        freed = row.slot is not None and row.status in _HOLDING and to not in _HOLDING
         row.status = to
         row.owner = row.owner if to in RULES.owned else None
-        if freed:
-            parked = [each for each in self.model.values() if each.slot == row.slot]
-            for each in parked:
-                if each.status is _S.CONCURRENCY_CONTROLLED and self._held(row.slot or "") < _CAPACITY[row.slot or ""]:
-                    actual = {key: self.engine.status(key).status for key, value in self.model.items() if value is each}
-                    each.status = next(iter(actual.values()))
+        for each, other in self.model.items():
+            waits = other.slot == row.slot and other.status is _S.CONCURRENCY_CONTROLLED
+            if row.slot is not None and waits and self._held(row.slot) < _CAPACITY[row.slot]:
+                other.status = self.engine.status(each).status  # at most as many are let out as there are slots
+                assert other.status in (_S.CONCURRENCY_CONTROLLED, _S.REROUTED)
 
     def _held(self, slot: str) -> int:
         return sum(row.slot == slot and row.status in _HOLDING for row in self.model.values())

@@ -230,6 +230,16 @@ class EngineTests:
         assert order == ids
         assert {engine.status(each).status for each in ids} == {_S.SUCCESS}
 
+    def test_a_slot_that_was_promised_is_not_lost(self, engine: Engine) -> None:
+        """Where the one that was let out of waiting is cancelled before it is claimed, the next is let out."""
+        ids = engine.register([new(arguments=str(n), slots=Slots(key="s", waits=True)) for n in range(3)])
+        (one,) = claim(engine)
+        assert claim(engine, 5) == []
+        finish(engine, one)
+        assert engine.status(ids[1]).status is _S.REROUTED
+        ok(engine, Change(id=ids[1], status=_S.CANCELLED))
+        assert [one.id for one in claim(engine, 5)] == [ids[2]]
+
     def test_a_claim_by_name_needs_a_slot_too(self, engine: Engine) -> None:
         """Setting one pending by hand is refused while its slots are taken; what is set by hand is queued no more."""
         ids = engine.register([new(arguments=str(n), slots=Slots(key="s", waits=True)) for n in range(2)])

@@ -223,17 +223,22 @@ class MemoryEngine:
             self._available -= 1
         if status is _S.PENDING:
             row.attempt += 1
-        slots = row.new.slots
-        if slots is not None and (before in _HOLDING) != (status in _HOLDING):
-            holders = self._holders.setdefault(slots.key, set())
-            if status in _HOLDING:
-                holders.add(row.id)
-            else:
-                holders.discard(row.id)
-                self._unpark(slots.key, now)
+        if row.new.slots is not None:
+            self._move_slot(row, row.new.slots.key, before, now)
         if status in RULES.final:
             self._end(row, now)
         return record
+
+    def _move_slot(self, row: _Row, key: str, before: InvocationStatus, now: int) -> None:
+        """Take or give the slot of an invocation as its status says; what is then free goes to one that waits."""
+        status = row.status
+        if status in _HOLDING:
+            self._holders.setdefault(key, set()).add(row.id)
+        elif before in _HOLDING:
+            self._holders[key].discard(row.id)
+            self._unpark(key, now)
+        elif before in RULES.available and status in RULES.final:
+            self._unpark(key, now)  # it may be the one to which a free slot was promised
 
     def _end(self, row: _Row, now: int) -> None:
         self._ended.append((now, row.id))
