@@ -12,12 +12,13 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, wraps
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from fleche.clock import SYSTEM, Clock
 from fleche.runtime.broker import BaseBroker
 from fleche.runtime.client_data_store import BaseClientDataStore
 from fleche.runtime.conf.config_pynenc import ConfigPynenc
+from fleche.runtime.conf.config_task import TaskOptions
 from fleche.runtime.context import current_runner
 from fleche.runtime.engine import Engine, Info, MemoryEngine
 from fleche.runtime.exceptions import AlreadyInitializedError, ConfigError, TaskNotFoundError
@@ -102,7 +103,7 @@ class App:
     @cached_property
     def logger(self) -> logging.Logger:
         """The logger of the app."""
-        return create_logger(self.app_id, self.conf.logging_level)
+        return create_logger(self)
 
     @cached_property
     def cache(self) -> BaseCache | str | None:
@@ -228,7 +229,7 @@ class App:
     def task(self, func: Callable[Params, Result], /) -> Task[Params, Result]: ...
     @overload
     def task(
-        self, func: None = None, /, **options: Any
+        self, func: None = None, /, **options: Unpack[TaskOptions]
     ) -> Callable[[Callable[Params, Result]], Task[Params, Result]]: ...
     def task(self, func: Any = None, /, **options: Any) -> Any:
         """Make a function a task, with or without options; they are the fields of `ConfigTask`.
@@ -290,7 +291,7 @@ class App:
         *,
         parallel_func: Callable[[dict[str, Any]], Any] | None = None,
         aggregate_func: Callable[[Iterable[Any]], Any] | None = None,
-        **options: Any,
+        **options: Unpack[TaskOptions],
     ) -> Any:
         """Make a function one that runs as a task and returns its result: workers do the work, callers see a function.
 

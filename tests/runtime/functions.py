@@ -34,3 +34,10 @@ def remembered(x: int, log: Any = None) -> int:
 class Holder:
     def method(self) -> int:
         return 1
+
+
+def logs(value: int) -> None:
+    from fleche.runtime.context import _invocations
+
+    (here,) = _invocations.get().values()
+    here.task.logger.info("value %s", value)

@@ -8,13 +8,13 @@ import os
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from importlib import import_module
-from typing import Any
+from typing import Any, TypedDict
 
 from fleche.runtime.conf.config_base import PREFIX, ConfigBase, ConfigField
 from fleche.runtime.exceptions import RetryError
 from fleche.runtime.identifiers import TaskId
 
-__all__ = ["ConcurrencyControlType", "ConfigTask"]
+__all__ = ["ConcurrencyControlType", "ConfigTask", "TaskOptions"]
 
 
 class ConcurrencyControlType(StrEnum):
@@ -59,6 +59,29 @@ def names_mapper(value: Any, _: type) -> tuple[str, ...]:
     if not all(isinstance(name, str) for name in names):
         raise TypeError(f"{value!r} are no names")
     return names
+
+
+class TaskOptions(TypedDict, total=False):
+    """The options of ``@app.task``; `ConfigTask` says what each means."""
+
+    parallel_batch_size: int
+    retry_for: type[Exception] | tuple[type[Exception], ...]
+    max_retries: int
+    retry_delay: float
+    retry_backoff: float
+    retry_jitter: float
+    timeout: float
+    priority: int
+    effect: bool
+    call_result_cache: bool
+    running_concurrency: ConcurrencyControlType | str
+    running_slots: int
+    reroute_on_concurrency_control: bool
+    registration_concurrency: ConcurrencyControlType | str
+    key_arguments: str | tuple[str, ...]
+    on_diff_non_key_args_raise: bool
+    disable_cache_args: str | tuple[str, ...]
+    force_new_workflow: bool
 
 
 class ConfigTask(ConfigBase):

@@ -9,7 +9,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from fleche.runtime.conf.config_runner import ConfigRunner
 from fleche.runtime.engine.base import Engine
@@ -28,6 +28,8 @@ __all__ = ["BaseRunner", "DummyRunner"]
 class BaseRunner(ABC):
     """Claims invocations and runs them. Making one makes it the app's runner.
 
+    `run` runs it in this thread until it is stopped; as a ``with`` block it runs in a thread of its own meanwhile.
+
     Args:
         app: The app.
     """
@@ -43,6 +45,8 @@ class BaseRunner(ABC):
         self._housekeeping: threading.Thread | None = None
         self._quiet = threading.Event()
         self._handlers: dict[signal.Signals, Any] = {}
+        self._background: threading.Thread | None = None
+        self._started = threading.Event()
         app.runner = self
 
     def _config(self, app: App) -> ConfigRunner:
@@ -103,6 +107,19 @@ class BaseRunner(ABC):
         finally:
             self.on_stop()
 
+    def __enter__(self) -> Self:
+        """Run in a thread of this process, until the ``with`` block ends."""
+        self._background = threading.Thread(target=self.run, name=f"{self.runner_id} loop", daemon=True)
+        self._background.start()
+        self._started.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_runner_loop()
+        if self._background is not None:
+            self._background.join()
+            self._background = None
+
     def on_start(self) -> None:
         """Get ready to run."""
         self.running = True
@@ -114,10 +131,12 @@ class BaseRunner(ABC):
         )
         self._housekeeping.start()
         self._on_start()
+        self._started.set()
 
     def on_stop(self) -> None:
         """Stop: what runs is finished, or handed back."""
         self.running = False
+        self._started.clear()
         self._quiet.set()
         self._engine.wake()
         try:
@@ -148,6 +167,8 @@ class BaseRunner(ABC):
         """For subclasses: when the stop was asked for."""
 
     def _install_signals(self) -> None:
+        if self._background is not None:
+            return
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._handlers[number] = signal.signal(number, self.stop_runner_loop)

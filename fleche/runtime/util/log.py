@@ -2,28 +2,79 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import MutableMapping
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from fleche.runtime.context import current_invocation
 
-__all__ = ["RunnerLogAdapter", "TaskLoggerAdapter", "create_logger"]
+if TYPE_CHECKING:
+    from fleche.runtime.app import App
+
+__all__ = ["ContextFilter", "JsonFormatter", "RunnerLogAdapter", "TaskLoggerAdapter", "create_logger"]
 
 
-def create_logger(app_id: str, level: str) -> logging.Logger:
-    """Return the logger of an app, ``fleche.runtime.<app_id>``, at a level.
+def create_logger(app: App) -> logging.Logger:
+    """Return the logger of an app, ``fleche.runtime.<app_id>``, at its ``logging_level``.
+
+    It has no handlers of its own: what is logged goes where the program says. Each record carries ``app_id``, and
+    ``task_id`` and ``invocation_id`` of the body that logs.
 
     Raises:
         ValueError: There is no such level.
     """
+    level = app.conf.logging_level
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         known = ", ".join(name.lower() for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
         raise ValueError(f"logging_level is {level!r}; the levels are {known}")
-    logger = logging.getLogger(f"fleche.runtime.{app_id}")
+    logger = logging.getLogger(f"fleche.runtime.{app.app_id}")
     logger.setLevel(number)
+    if not any(isinstance(known, ContextFilter) for known in logger.filters):
+        logger.addFilter(ContextFilter(app.app_id))
     return logger
+
+
+class ContextFilter(logging.Filter):
+    """Notes in each record which app, task and invocation it is about.
+
+    Args:
+        app_id: The app.
+    """
+
+    def __init__(self, app_id: str) -> None:
+        super().__init__()
+        self._app_id = app_id
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Note it; every record passes."""
+        here = current_invocation(self._app_id)
+        record.app_id = self._app_id
+        record.task_id = None if here is None else here.task.task_id.key
+        record.invocation_id = None if here is None else here.invocation_id
+        return True
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object for each line: time, severity, logger, message, and what the record is about."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; the record stays as it is."""
+        moment = datetime.fromtimestamp(record.created, UTC)
+        line = {
+            "timestamp": moment.isoformat(timespec="milliseconds"),
+            "severity": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        for name in ("app_id", "task_id", "invocation_id"):
+            if getattr(record, name, None) is not None:
+                line[name] = getattr(record, name)
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
 
 
 class TaskLoggerAdapter(logging.LoggerAdapter[logging.Logger]):
