@@ -285,3 +285,14 @@ def test_an_app_reads_its_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         App().logger
     with pytest.raises(ConfigError, match="no BaseBroker called 'NoBroker'"):
         App("x", {"broker_cls": "NoBroker"}).broker
+
+
+def test_the_reference_tells_all_settings() -> None:
+    """Each with what it means and its default, as the classes say."""
+    from tools import settings
+
+    page = settings.PAGE.read_text(encoding="utf-8")
+    assert settings.written(page) == page
+    for kind in (ConfigTask, ConfigPynenc, ConfigOrchestrator, ConfigRunner, ConfigClientDataStore, ConfigThreadRunner):
+        assert f"settings: {kind.__name__} " in page
+        assert set(get_config_fields(kind)) == set(settings.described(kind))

@@ -151,3 +151,11 @@ def test_definitions_that_contradict_themselves_are_refused() -> None:
         StatusDefinition(overrides_ownership=True, requires_ownership=True)
     with pytest.raises(ValueError, match="no definition of scheduled"):
         StatusConfiguration({}, ())
+
+
+def test_the_picture_is_drawn_from_the_table() -> None:
+    """As the table is now; every status has a place in it."""
+    from tools import statuses
+
+    assert set(statuses.PLACES) == set(S)
+    assert statuses.PICTURE.read_text(encoding="utf-8") == statuses.drawn()
