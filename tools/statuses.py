@@ -41,7 +41,8 @@ rect { fill: #ffffff; stroke: #8c959f; stroke-width: 1.2 }
 path { fill: none; stroke: #8c959f; stroke-width: 1.1 } marker path { fill: #8c959f; stroke: none }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3 } rect { fill: #161b22; stroke: #6e7681 }
-.ready rect { fill: #0c2d4d } .owned rect { fill: #3a2f05 } .final rect { fill: #0f3d1e } path { stroke: #6e7681 } marker path { fill: #6e7681 } }
+.ready rect { fill: #0c2d4d } .owned rect { fill: #3a2f05 }
+.final rect { fill: #0f3d1e } path { stroke: #6e7681 } marker path { fill: #6e7681 } }
 """
 
 

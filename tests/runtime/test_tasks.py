@@ -312,7 +312,13 @@ class TestDevelopmentMode:
         assert bound(tasks.add_async, dev)(1).result == 3
         assert bound(tasks.retry_once, dev)("dev retries").result == 1
         group = bound(tasks.add, dev).parallelize([(1, 1), {"x": 2}])
-        assert list(group.results) == [2, 4]
+        assert list(group.results) == group.collect() == [2, 4]
+        failing = bound(tasks.fail, dev).parallelize([("a",), ("b",)])
+        assert [str(error) for error in failing.collect(return_exceptions=True)] == ["a", "b"]
+        with pytest.raises(ValueError, match="a"):
+            failing.collect()
+        done = bound(tasks.add, dev)(1)
+        assert (done.get(timeout=1), done.wait(), done.cancel()) == (3, True, False)
 
         async def both() -> list[Any]:
             found = [result async for result in group.async_results()]

@@ -19,6 +19,7 @@ from fleche.memo import (
     CachedGenerator,
 )
 from fleche.query import QueryIterator
+from fleche.runtime import App
 
 
 @cached
@@ -142,3 +143,27 @@ def the_active_cache() -> None:
         pass
     with cache("memory", stack=True):
         pass
+
+
+# Tasks keep the signature of the function; calling one gives an invocation of its result.
+
+app = App("typing")
+
+
+@app.task
+def twice(x: int, *, text: str = "") -> list[str]:
+    return [text] * x
+
+
+@app.task(max_retries=3, running_concurrency="keys", key_arguments=("x",))
+def slowly(x: int) -> float:
+    return float(x)
+
+
+assert_type(twice(2, text="a").result, list[str])
+assert_type(twice(2).get(timeout=1), list[str])
+assert_type(slowly(1).result, float)
+assert_type(slowly.parallelize([(1,)]).results, Iterator[float])
+twice("2")  # type: ignore[arg-type]
+twice(2, words="a")  # type: ignore[call-arg]
+app.task(max_retrys=3)  # type: ignore[call-overload]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic
 
+from fleche.clock import Seconds
 from fleche.runtime.identifiers import CallId, InvocationId
 from fleche.runtime.invocation.status import InvocationStatus
 from fleche.runtime.types import Params, Result
@@ -76,6 +77,26 @@ class BaseInvocation(ABC, Generic[Params, Result]):
             Exception: Whatever the task raised.
         """
 
+    @abstractmethod
+    def get(self, timeout: Seconds | None = None) -> Result:
+        """Return what the task returned, as `result` does, waited for at most so many seconds.
+
+        Raises:
+            InvocationTimeoutError: It is not done; it goes on.
+            Exception: Whatever the task raised.
+        """
+
+    @abstractmethod
+    def wait(self, timeout: Seconds | None = None) -> bool:
+        """Wait until it is final, at most so many seconds; return whether it is."""
+
+    @abstractmethod
+    def cancel(self) -> bool:
+        """Cancel it, and return whether that was in time."""
+
+    def __await__(self) -> Generator[Any, Any, Result]:
+        return self.async_result().__await__()
+
     @property
     @abstractmethod
     def num_retries(self) -> int:
@@ -136,6 +157,19 @@ class BaseInvocationGroup(ABC, Generic[Params, Result]):
     @abstractmethod
     def async_results(self) -> AsyncIterator[Result]:
         """Return what `results` does, without blocking the event loop."""
+
+    @abstractmethod
+    def collect(self, *, return_exceptions: bool = False, timeout: Seconds | None = None) -> list[Any]:
+        """Return what the task returned, in the order of the calls.
+
+        Args:
+            return_exceptions: Return what was raised in its place, instead of raising the first.
+            timeout: Seconds (or a timedelta) to wait at most for all.
+
+        Raises:
+            InvocationTimeoutError: Some are not done.
+            Exception: Whatever the first that failed raised.
+        """
 
     def __iter__(self) -> Iterator[BaseInvocation[Params, Result]]:
         return iter(self.invocations)

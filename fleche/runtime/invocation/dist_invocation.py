@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fleche.clock import Seconds, seconds
@@ -186,9 +186,6 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
             await _wait_async(self.app, [self.invocation_id])
         return self.get_final_result()
 
-    def __await__(self) -> Generator[Any, Any, Result]:
-        return self.async_result().__await__()
-
     def get_final_result(self) -> Result:
         """Return what the task returned, which has ended.
 
@@ -323,21 +320,13 @@ class DistributedInvocationGroup(BaseInvocationGroup[Params, Result]):
         return {each.invocation_id: each for each in self.invocations}, often  # type: ignore[misc]
 
     def collect(self, *, return_exceptions: bool = False, timeout: Seconds | None = None) -> list[Any]:
-        """Return what the task returned, in the order of the calls.
-
-        Args:
-            return_exceptions: Return what was raised in its place, instead of raising the first.
-            timeout: Seconds (or a timedelta) to wait at most for all.
-
-        Raises:
-            InvocationTimeoutError: Some are not done.
-        """
+        """Return what the task returned, in the order of the calls; see `BaseInvocationGroup.collect`."""
         deadline = None if timeout is None else time.monotonic() + seconds(timeout)
         found: list[Any] = []
         for each in self.invocations:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             try:
-                found.append(each.get(left) if isinstance(each, DistributedInvocation) else each.result)
+                found.append(each.get(left))
             except InvocationTimeoutError:
                 raise
             except Exception as error:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
+from fleche.clock import Seconds
 from fleche.runtime.context import running
 from fleche.runtime.exceptions import FlecheRuntimeError
 from fleche.runtime.invocation.base_invocation import BaseInvocation, BaseInvocationGroup
@@ -94,6 +95,18 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
         """Return what the task returned."""
         return self.result
 
+    def get(self, timeout: Seconds | None = None) -> Result:  # noqa: ARG002 - it has ended
+        """Return what the task returned."""
+        return self.result
+
+    def wait(self, timeout: Seconds | None = None) -> bool:  # noqa: ARG002 - it has ended
+        """Return true: it has ended."""
+        return True
+
+    def cancel(self) -> bool:
+        """Return false: it has ended."""
+        return False
+
     @property
     def num_retries(self) -> int:
         """How often it was run again."""
@@ -133,6 +146,18 @@ class ConcurrentInvocationGroup(BaseInvocationGroup[Params, Result]):
         """Return what `results` does."""
         for each in self.invocations:
             yield each.result
+
+    def collect(self, *, return_exceptions: bool = False, timeout: Seconds | None = None) -> list[Any]:  # noqa: ARG002
+        """Return what the task returned, in the order of the calls; see `BaseInvocationGroup.collect`."""
+        found: list[Any] = []
+        for each in self.invocations:
+            try:
+                found.append(each.result)
+            except Exception as error:
+                if not return_exceptions:
+                    raise
+                found.append(error)
+        return found
 
 
 SynchronousInvocation = ConcurrentInvocation
