@@ -10,13 +10,19 @@ from fleche.call.records import DigestedCall, Metadata, Outcome, Version
 from fleche.digest import Digest
 from fleche.errors import DamagedError, ValueNotStored
 
-__all__ = ["BRINGS", "CallSource", "Handle", "LazyArguments", "LazyCall"]
+__all__ = ["BRINGS", "HIDDEN", "SKETCHES", "CallSource", "Handle", "LazyArguments", "LazyCall"]
 
 _LINE = 160  # characters of the arguments in a call's repr
 _NOT_STORED = "it was larger than store_arguments, holds handles, or was evicted; only its digest is known"
 
 BRINGS = "brings"
 """The namespace under which a record names the types in its result that may bring code of a project."""
+
+SKETCHES = "sketches"
+"""The namespace under which a record names the sketches of its arguments: digests of values, by argument."""
+
+HIDDEN = frozenset({BRINGS, SKETCHES})
+"""Namespaces that are not for people."""
 
 
 class CallSource(Protocol):

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fleche.call import LazyCall, Outcome, kind_of
-from fleche.call.lazy import labels
+from fleche.call.lazy import HIDDEN, labels
 from fleche.display import ago, arguments, duration, short, size, value_preview
 from fleche.errors import DamagedError, FlecheError, ValueNotStored
 
@@ -124,7 +124,7 @@ def call(call: LazyCall, *, values: bool, as_json: bool) -> None:
     for name, value in (("version", call.version), ("code", call.code), ("parent", call.record.parent)):
         rows += [(name, str(value))] if value is not None else []
     for namespace, entries in sorted(call.metadata.items()):
-        if namespace != "runtime":
+        if namespace != "runtime" and namespace not in HIDDEN:
             rows.append((namespace, "\n".join(f"{name}: {value}" for name, value in entries.items()).rstrip()))
     _print(_grid(rows))
 
@@ -157,7 +157,7 @@ def _fields(call: LazyCall) -> dict[str, Any]:
         "at": None if record.at is None else record.at.isoformat(),
         "walltime": call.walltime,
         "parent": record.parent,
-        "metadata": record.metadata,
+        "metadata": {name: entries for name, entries in record.metadata.items() if name not in HIDDEN},
     }
 
 

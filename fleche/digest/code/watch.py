@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fleche.digest.code.seen import Seen
     from fleche.digest.code.values import Open
 
-__all__ = ["CodeWatch", "Mode", "fingerprint"]
+__all__ = ["CodeWatch", "Mode", "fingerprint", "value_tree"]
 
 Mode = Literal["deep", "own"]
 
@@ -231,6 +231,19 @@ class _Process:
             mode = "own"
         return self._watched(value, mode)
 
+    def snapshot(self, value: Any) -> Snapshot:
+        """Return what `fingerprint` rests on, in the mode that it would take; nothing is remembered."""
+        from fleche.digest.code.scope import installed
+
+        module, name = function_identity(value)
+        top = module.partition(".")[0]
+        foreign = top != MAIN and top not in self._claimed and installed(top)
+        if foreign and not always_fingerprinted(value):
+            from fleche.digest.code.seen import Seen
+
+            return Snapshot(Node("function", name, text(module) + text(name), "by name"), Seen(), cut=False)
+        return _Watch(value, "own" if foreign else "deep", (), ()).taken()
+
     def _watched(self, value: Any, mode: Mode) -> Digest:
         key = (id(value), mode)
         known = self._kept.get(key)
@@ -284,3 +297,12 @@ def _bare(obj: Any) -> Any:
             obj = obj.func
         else:
             return obj
+
+
+def value_tree(obj: Any) -> CodeTree:
+    """Return what the fingerprint of a function or class as a value is made of.
+
+    Args:
+        obj: As for `fingerprint`.
+    """
+    return tree_of(_PROCESS.snapshot(_bare(obj)).root)
