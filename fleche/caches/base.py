@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -332,6 +333,13 @@ class BaseCache(OperationContext):
         from fleche.query import QueryIterator
 
         return QueryIterator(self, template or QueryCall(**fields))
+
+    def latest(self, template: QueryCall, count: int) -> list[LazyCall]:
+        """Return at most so many of the calls that a template matches: those filed or started last, newest first.
+
+        Here: by going through all that match.
+        """
+        return [*deque(self.find(template), maxlen=count)][::-1]
 
     # -- whole caches ------------------------------------------------------------------------------------------
 

@@ -223,6 +223,12 @@ class Cache(BaseCache):
         """Return the calls that started last, newest first."""
         return [LazyCall(record, self) for record in self.calls.recent(count)]
 
+    def latest(self, template: QueryCall, count: int) -> list[LazyCall]:
+        """Return the calls that a template matches which were filed last; see `BaseCache.latest`."""
+        if template.where is not None or type(self).find is not Cache.find:
+            return super().latest(template, count)
+        return [LazyCall(record, self) for record in self.calls.latest(template, count)]
+
     def describe(self) -> Mapping[str, Any]:
         """Return what this cache is, where it is and what it holds."""
         describe = getattr(self._store, "describe", None)

@@ -224,6 +224,15 @@ class Members(BaseCache):
         newest = sorted(found, key=_moment, reverse=True)
         return [LazyCall(call.record, self) for call in islice(newest, count)]
 
+    def latest(self, template: QueryCall, count: int) -> list[LazyCall]:
+        """Return the calls that a template matches which were filed last in any member, newest first, each once."""
+        found: list[LazyCall] = []
+        for member, calls in self._ask("a query", lambda member: member.latest(template, count)):
+            place = next(number for number, each in enumerate(self.members) if each is member)
+            found += [call for call in calls if self._counts(place, call)]
+        newest = sorted(found, key=_moment, reverse=True)
+        return [LazyCall(call.record, self) for call in islice(newest, count)]
+
     # -- values ------------------------------------------------------------------------------------------------
 
     def load_value(self, key: Digest | str, form: str | None = None) -> Any:

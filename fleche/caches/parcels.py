@@ -12,8 +12,8 @@ from typing import Any
 
 from fleche.caches.pair import Unopened
 from fleche.caches.results import Recorded
-from fleche.call.sketch import sketches_of
 from fleche.call import DigestedCall, Outcome
+from fleche.call.sketch import sketches_of
 from fleche.clock import to_micros
 from fleche.digest import Digest
 from fleche.digest.walk import stored_digest

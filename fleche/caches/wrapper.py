@@ -101,6 +101,10 @@ class CacheWrapper(BaseCache):
         """Return the calls that started last, newest first."""
         return self.cache.recent(count)
 
+    def latest(self, template: QueryCall, count: int) -> list[LazyCall]:
+        """Return the calls that a template matches which were filed last; see `BaseCache.latest`."""
+        return self.cache.latest(template, count) if self._finds_all else super().latest(template, count)
+
     def describe(self) -> Mapping[str, Any]:
         """Return what this view is, and the cache behind it."""
         return {"view": type(self).__name__, **self.cache.describe()}

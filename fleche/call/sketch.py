@@ -6,6 +6,7 @@ Plain data: type, size, shape, dtype or columns, and digests of its parts. ``doc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from fleche.call.lazy import SKETCHES
@@ -118,7 +119,7 @@ def _is_large(value: Any) -> bool:
     kind = type(value)
     if kind in (list, tuple, dict):
         return True
-    return kind in (str, bytes, bytearray) and len(value) > _LONG or hasattr(value, "__dict__")
+    return (kind in (str, bytes, bytearray) and len(value) > _LONG) or hasattr(value, "__dict__")
 
 
 def _buffer(data: Any) -> Sketch:
@@ -183,7 +184,7 @@ def _frame(value: Any) -> Sketch:
     assert isinstance(held, Plan)
     contents = held.groups[0][-1]
     named = (
-        (name, str(kind), lambda at=at: contents[at])
+        (name, str(kind), partial(contents.__getitem__, at))
         for at, (name, kind) in enumerate(zip(value.columns, value.dtypes, strict=True))
     )
     return _columns(len(value), named, value.index)
@@ -193,20 +194,25 @@ def _series(value: Any) -> Sketch:
     held = value.to_numpy() if hasattr(value.dtype, "hasobject") else value.array
     inner = _array(held) if hasattr(held, "flags") and hasattr(held, "nbytes") and hasattr(held, "flat") else {}
     kept = {name: part for name, part in inner.items() if name in ("step", "blocks")}
-    return _columns(len(value), [(value.name, str(value.dtype), lambda: held)], value.index) | kept
+    return _columns(len(value), [(value.name, str(value.dtype), partial(_itself, held))], value.index) | kept
 
 
 def _polars_frame(value: Any) -> Sketch:
-    return _columns(value.height, ((each.name, str(each.dtype), lambda each=each: each) for each in value.get_columns()))
+    columns = ((each.name, str(each.dtype), partial(_itself, each)) for each in value.get_columns())
+    return _columns(value.height, columns)
 
 
 def _polars_series(value: Any) -> Sketch:
-    return _columns(len(value), [(value.name, str(value.dtype), lambda: value)])
+    return _columns(len(value), [(value.name, str(value.dtype), partial(_itself, value))])
 
 
 def _arrow_table(value: Any) -> Sketch:
     pairs = zip(value.column_names, value.columns, strict=True)
-    return _columns(value.num_rows, ((name, str(each.type), lambda each=each: each) for name, each in pairs))
+    return _columns(value.num_rows, ((name, str(each.type), partial(_itself, each)) for name, each in pairs))
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 _MADE: dict[str, Callable[[Any], Sketch]] = {

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -380,6 +381,13 @@ class CallStorage(KeyManagement):
     def recent(self, limit: int) -> Iterable[DigestedCall]:
         """Return at most so many records, newest first, of every outcome. Here: by listing."""
         return in_order(self._whole())[::-1][:limit]
+
+    def latest(self, template: QueryCall, limit: int) -> Iterable[DigestedCall]:
+        """Return at most so many of the records that a template matches: those filed or started last, newest first.
+
+        Here: by going through all that match.
+        """
+        return [*deque(self.query(template), maxlen=limit)][::-1]
 
     def oldest(self, limit: int) -> Iterable[DigestedCall]:
         """Return at most so many records, oldest first, of every outcome. Here: by listing."""

@@ -13,7 +13,7 @@ import pytest
 import fleche
 from fleche import cached
 from fleche.caches import BaseCache, Filing
-from fleche.call import Call, Outcome
+from fleche.call import Call, Outcome, QueryCall
 from fleche.digest import Digest, digest
 from fleche.errors import AmbiguousDigestError, Rejected, SaveError, UnknownDigestError
 from fleche.storage.base import CodeRecord
@@ -112,6 +112,20 @@ class CacheTests:
         assert cache.query().all().count() == 4
         assert [found.key for found in cache.recent(2)] == [call(9).key, keys[2]]
         assert len(cache.query().rows()) == 3
+
+    def test_the_latest_calls_of_a_function(self, cache: BaseCache, below: BaseCache) -> None:
+        """Of those that match, the last come first; no more than are asked for."""
+        keys = [below.save(call(x)) for x in range(6)] + [below.save(call(7, name="g"))]
+        below.prepare(call(9)).commit(ValueError("x"), outcome=Outcome.ERROR)
+        if not self.keeps:
+            assert cache.latest(QueryCall(name="f"), 3) == []
+            return
+        assert [found.key for found in cache.latest(QueryCall(name="f"), 3)] == keys[5:2:-1]
+        assert [found.key for found in cache.latest(QueryCall(arguments={"x": 2}), 3)] == [keys[2]]
+        assert [found.key for found in cache.latest(QueryCall(), 99)] == keys[::-1]
+        every = QueryCall(name="f", outcomes=frozenset(Outcome))
+        assert cache.latest(every, 1)[0].key == call(9).key
+        assert cache.latest(QueryCall(name="h"), 3) == []
 
     def test_prefixes(self, cache: BaseCache, below: BaseCache) -> None:
         """The shortest prefixes expand to their keys, and name calls and values by subscript."""

@@ -11,6 +11,4 @@ if TYPE_CHECKING:
 __all__ = ["Difference", "Differences", "difference"]
 
 if not TYPE_CHECKING:
-    __getattr__ = face(
-        __name__, {"Difference": "differences", "Differences": "differences", "difference": "values"}
-    )
+    __getattr__ = face(__name__, {"Difference": "differences", "Differences": "differences", "difference": "values"})

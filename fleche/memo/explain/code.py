@@ -38,7 +38,7 @@ class CodeChange:
         chain: The names from the function to it, both included.
         text: What changed, in words.
         diff: A small unified diff of its source, where both sources are known and differ.
-        label: How its holder reaches it: ``global clean``, ``default factor``.
+        follows: Whether it is there because what reaches it was edited.
     """
 
     name: str
@@ -48,7 +48,7 @@ class CodeChange:
     chain: tuple[str, ...]
     text: str
     diff: str = ""
-    label: str = ""
+    follows: bool = False
 
     @property
     def path(self) -> str:
@@ -76,13 +76,13 @@ class CodeChange:
 class _Node:
     name: str
     kind: str
-    digest: str
+    own: str  # the digest of its own content; empty where that is not known
     how: str
     children: dict[str, _Node] = field(default_factory=dict)
 
     @property
-    def mark(self) -> tuple[str, str, str, str]:
-        return self.kind, self.name, self.digest, self.how
+    def mark(self) -> tuple[str, str, str]:
+        return self.kind, self.name, self.own
 
 
 class CodeGraph:
@@ -97,15 +97,19 @@ class CodeGraph:
     """
 
     def __init__(self, tree: str, source: str) -> None:
+        plain = json.loads(tree)["nodes"]
         nodes = [
-            _Node(str(node["name"]), str(node["kind"]), str(node["digest"]), str(node["how"]))
-            for node in json.loads(tree)["nodes"]
+            _Node(str(each["name"]), str(each["kind"]), str(each.get("own", each["digest"])), str(each["how"]))
+            for each in plain
         ]
-        for node, plain in zip(nodes, json.loads(tree)["nodes"], strict=True):
-            node.children = {label: nodes[at] for label, at in plain.get("children", {}).items()}
+        for node, each in zip(nodes, plain, strict=True):
+            node.children = {label: nodes[at] for label, at in each.get("children", {}).items()}
         self.root = nodes[0]
+        self.digest = str(plain[0]["digest"])
+        if "own" not in plain[0] and self.root.children:
+            self.root.own = ""  # written by an earlier version
         self.sources: Mapping[str, str] = json.loads(source)
-        self._whole: dict[tuple[str, str, str, str], _Node] = {}
+        self._whole: dict[tuple[str, str, str], _Node] = {}
         for node in nodes:
             if node.children:
                 self._whole.setdefault(node.mark, node)
@@ -131,17 +135,16 @@ class CodeGraph:
         """Return what a node reaches; in the tree that is written only where the node is first met."""
         if node.children:
             return node.children
-        if node.name == self.root.name and node.kind == self.root.kind:
-            return self.root.children
         whole = self._whole.get(node.mark)
+        if whole is None and (node.kind, node.name) == (self.root.kind, self.root.name):
+            whole = self.root
         return {} if whole is None else whole.children
 
 
 def code_changes(old: CodeGraph, new: CodeGraph) -> tuple[CodeChange, ...]:
-    """Return what differs between two code trees: what changed itself first, then what came and went.
+    """Return what differs between two code trees: what was edited first, then what came and went.
 
-    Parts are told apart by the names through which they are reached. Where nothing else differs, the function at the
-    root is what changed.
+    Parts are told apart by the names through which they are reached.
     """
     return _Comparison(old, new).run()
 
@@ -150,90 +153,91 @@ class _Comparison:
     def __init__(self, old: CodeGraph, new: CodeGraph) -> None:
         self._old = old
         self._new = new
-        self._found: list[CodeChange] = []
-        self._told: set[tuple[str, str, str]] = set()
+        self._found: dict[tuple[str, str, str], CodeChange] = {}
 
     def run(self) -> tuple[CodeChange, ...]:
         old, new = self._old.root, self._new.root
-        if old.digest == new.digest:
+        if self._old.digest == self._new.digest:
             return ()
-        todo = deque([(old, new, (_short(new.name),))])
-        seen = {(id(old), id(new))}
-        self._root(old, new)
+        start: tuple[str, ...] = (_short(new.name),)
+        todo = deque([(old, new, start, "")])
+        seen = {(old.mark, new.mark)}
         while todo:
-            before, after, chain = todo.popleft()
+            before, after, chain, label = todo.popleft()
+            changed = self._changed(before, after)
+            if changed:
+                self._note(self._change(before, after, chain, label))
+                if before.kind != after.kind or before.name != after.name:
+                    continue
             one, other = self._old.children(before), self._new.children(after)
-            for label in sorted(one.keys() | other.keys()):
-                pair = self._edge(label, one.get(label), other.get(label), chain)
-                if pair is not None and (id(pair[0]), id(pair[1])) not in seen:
-                    seen.add((id(pair[0]), id(pair[1])))
-                    todo.append(pair)
-        if not self._found:
-            self._found.append(self._change(old, new, (_short(new.name),), ""))
-        return tuple(sorted(self._found, key=_weight))
+            for name in sorted(one.keys() | other.keys()):
+                pair = one.get(name), other.get(name)
+                if pair[0] is None or pair[1] is None:
+                    self._edge(name, pair[0], pair[1], chain, follows=changed)
+                elif (marks := (pair[0].mark, pair[1].mark)) not in seen or pair[0].children or pair[1].children:
+                    seen.add(marks)
+                    todo.append((pair[0], pair[1], (*chain, _short(pair[1].name)), name))
+        if not self._found:  # of a tree of an earlier version, which does not tell whether the root changed
+            self._note(self._change(old, new, start, ""))
+        return tuple(sorted(self._found.values(), key=_weight))
 
-    def _root(self, old: _Node, new: _Node) -> None:
-        """Tell whether the function at the root changed itself: its digest is that of everything that it reaches."""
-        if (old.kind, old.how) != (new.kind, new.how) or not _same_source(
-            self._old.sources.get(old.name), self._new.sources.get(new.name)
-        ):
-            self._found.append(self._change(old, new, (_short(new.name),), ""))
+    def _changed(self, old: _Node, new: _Node) -> bool:
+        if old.kind != new.kind:
+            return True
+        if old.own and new.own:
+            return old.own != new.own
+        sources = self._old.sources.get(old.name), self._new.sources.get(new.name)
+        return old.how != new.how or not _same_source(*sources)
 
-    def _edge(
-        self, label: str, old: _Node | None, new: _Node | None, chain: tuple[str, ...]
-    ) -> tuple[_Node, _Node, tuple[str, ...]] | None:
-        """Note what differs at one edge, and return the pair to go on with."""
-        if old is None or new is None:
-            node = new if old is None else old
-            assert node is not None
-            change = "added" if old is None else "removed"
-            verb = "is used now" if old is None else "is no longer used"
-            if label.startswith(("base", "metaclass")):
-                verb = "is a base now" if old is None else "is no longer a base"
-            self._add(node, change, (*chain, _short(node.name)), f"{_what(node)} {verb}", label)
-            return None
-        path = (*chain, _short(new.name))
-        if old is self._old.root or new is self._new.root:
-            if old is not self._old.root or new is not self._new.root:
-                self._add(new, "changed", path, f"{_named(label)} is {_what(new)} now, and was {_what(old)}", label)
-            return None
-        if old.mark == new.mark:
-            return old, new, path
-        if _is_root(old, self._old) and _is_root(new, self._new):
-            return None  # met again: shown without what it reaches
-        change = self._change(old, new, path, label)
+    def _note(self, change: CodeChange) -> None:
+        """Note a change, where it is reached first; what follows from another gives way to what does not."""
         mark = change.kind, change.name, change.change
-        if mark not in self._told:
-            self._told.add(mark)
-            self._found.append(change)
-        return (old, new, path) if old.kind == new.kind else None
+        if mark not in self._found or (self._found[mark].follows and not change.follows):
+            self._found[mark] = change
+
+    def _edge(self, label: str, old: _Node | None, new: _Node | None, chain: tuple[str, ...], *, follows: bool) -> None:
+        """Note what is reached anew, or no more."""
+        node = new if old is None else old
+        assert node is not None
+        where = chain[-1]
+        if label.startswith(("base ", "metaclass")):
+            text = f"{_what(node)} is {'now' if old is None else 'no longer'} a base of {where}"
+        elif label.startswith("brings "):
+            text = (
+                f"an argument {'holds' if old is None else 'no longer holds'} a {_what(node)}, whose methods are code"
+            )
+        else:
+            text = f"{_what(node)} is {'now' if old is None else 'no longer'} part of {where}"
+        self._note(
+            CodeChange(
+                name=node.name,
+                kind=node.kind,
+                change="added" if old is None else "removed",
+                how=node.how,
+                chain=(*chain, _short(node.name)),
+                text=text,
+                follows=follows,
+            )
+        )
 
     def _change(self, old: _Node, new: _Node, chain: tuple[str, ...], label: str) -> CodeChange:
-        diff = ""
-        if old.kind != new.kind or (old.name != new.name and old.kind != "constant"):
-            text = f"{_named(label)} is {_what(new)} now, and was {_what(old)}" if label else f"was {_what(old)}"
+        diff, said = "", _PADDED.sub("", label)
+        if old.kind != new.kind or (old.name != new.name and new.kind not in ("constant", "opaque")):
+            text = f"{said} is {_what(new)} now, and was {_what(old)}" if label else f"was {_what(old)}"
+            if old.kind != new.kind:
+                text += f" ({old.kind} -> {new.kind})"
         elif old.how != new.how and {old.how, new.how} == {"source", "bytecode"}:
             text = f"{_what(new)} counts by its {_HOW[new.how]} now, and counted by its {_HOW[old.how]}"
         else:
             text = _CHANGED.get(new.kind, "{} is another one").format(_what(new))
             diff = self._diff(old.name, new.name)
-            if label.startswith("default "):
+            if label.startswith("default ") and len(chain) > 1:
                 text = f"the default of {label.removeprefix('default ')} in {chain[-2]} is another one"
-            elif label.startswith("closure "):
-                text = f"the value of {label.removeprefix('closure ')} that {chain[-2]} encloses is another one"
+            elif label.startswith("closure ") and len(chain) > 1 and new.kind != "function":
+                text = f"{label.removeprefix('closure ')}, which {chain[-2]} encloses, is another one"
         return CodeChange(
-            name=new.name, kind=new.kind, change="changed", how=new.how, chain=chain, text=text, diff=diff, label=label
+            name=new.name, kind=new.kind, change="changed", how=new.how, chain=chain, text=text, diff=diff
         )
-
-    def _add(self, node: _Node, change: Change, chain: tuple[str, ...], text: str, label: str) -> None:
-        mark = node.kind, node.name, change
-        if mark not in self._told:
-            self._told.add(mark)
-            self._found.append(
-                CodeChange(
-                    name=node.name, kind=node.kind, change=change, how=node.how, chain=chain, text=text, label=label
-                )
-            )
 
     def _diff(self, old: str, new: str) -> str:
         before, after = self._old.sources.get(old), self._new.sources.get(new)
@@ -256,21 +260,13 @@ def _what(node: _Node) -> str:
     return f"{_WORDS.get(node.kind, '')}{_short(node.name)}"
 
 
-def _named(label: str) -> str:
-    return _PADDED.sub("", label)
-
-
 def _short(name: str) -> str:
     return name.removeprefix("__main__.")
 
 
-def _is_root(node: _Node, graph: CodeGraph) -> bool:
-    return (node.kind, node.name) == (graph.root.kind, graph.root.name) and not node.children
-
-
 def _weight(change: CodeChange) -> tuple[int, int]:
     """What was edited itself tells more than what came or went with it; what is near more than what is far."""
-    return {"changed": 0, "removed": 1, "added": 1}[change.change], len(change.chain)
+    return (2 if change.follows else {"changed": 0, "removed": 1, "added": 1}[change.change]), len(change.chain)
 
 
 def source_diff(old: str, new: str) -> str:

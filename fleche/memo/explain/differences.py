@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, overload
+from typing import Any
 
 __all__ = ["Difference", "Differences", "Kind"]
 
@@ -49,7 +49,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Differences(Sequence[Difference]):
+class Differences:
     """The places where two values differ, in the order of the values; true if there is one.
 
     Attributes:
@@ -62,11 +62,7 @@ class Differences(Sequence[Difference]):
     more: int = 0
     whole: bool = True
 
-    @overload
-    def __getitem__(self, place: int) -> Difference: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Difference]: ...
-    def __getitem__(self, place: Any) -> Any:
+    def __getitem__(self, place: int) -> Difference:
         return self.items[place]
 
     def __len__(self) -> int:
@@ -75,8 +71,11 @@ class Differences(Sequence[Difference]):
     def __iter__(self) -> Iterator[Difference]:
         return iter(self.items)
 
+    def __bool__(self) -> bool:
+        return bool(self.items) or not self.whole
+
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         """How many there are, as far as they were counted."""
         return len(self.items) + self.more
 
@@ -90,9 +89,13 @@ class Differences(Sequence[Difference]):
     def __str__(self) -> str:
         return "\n".join([*map(str, self.items), *([self.rest] if self.rest else [])])
 
+    def json(self) -> dict[str, Any]:
+        """Return the fields, as plain data."""
+        return {"differences": [item.json() for item in self.items], "more": self.more, "whole": self.whole}
+
     def brief(self) -> str:
         """Return the first difference, and how many more there are, in one line."""
         if not self.items:
             return self.rest
-        others = self.count - 1
+        others = self.total - 1
         return str(self.items[0]) + (f" (and {others:,} more)" if others else "")

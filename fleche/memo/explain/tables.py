@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fleche.digest.names import canonical_name
-from fleche.memo.explain.arrays import changed, steps_of as array_steps_of
+from fleche.memo.explain.arrays import changed
+from fleche.memo.explain.arrays import steps_of as array_steps_of
 from fleche.memo.explain.differences import Difference, Kind
 from fleche.memo.explain.places import Place, Same, Special, Step, path_text
 from fleche.memo.explain.texts import change, value_text
@@ -196,10 +197,8 @@ def _polars_frame(same: Same, place: Place, old: Any, new: Any) -> Iterator[Step
 def _polars_column(same: Same, place: Place, old: Any, new: Any) -> Iterator[Step]:
     if same(old, new):
         return
-    if max(len(old), len(new)) <= _ROWS:
-        steps = list(_elements(same, place, old.to_list(), new.to_list()))
-    else:
-        steps = []
+    short = max(len(old), len(new)) <= _ROWS
+    steps = list(_elements(same, place, old.to_list(), new.to_list())) if short else []
     yield from steps
     if not steps and len(old) == len(new):
         yield Difference(path=path_text(place), kind=Kind.CONTENT, text=f"differs somewhere in {len(old):,} rows")
@@ -248,7 +247,7 @@ def _arrow_array(same: Same, place: Place, old: Any, new: Any) -> Iterator[Step]
 # -- sparse and labelled arrays ------------------------------------------------------------------------------------
 
 
-def _sparse(same: Same, place: Place, old: Any, new: Any) -> Iterator[Step]:
+def _sparse(same: Same, place: Place, old: Any, new: Any) -> Iterator[Step]:  # noqa: ARG001 - as all are called
     path = path_text(place)
     if old.dtype != new.dtype:
         yield Difference(path=path, kind=Kind.DTYPE, text=f"dtype {old.dtype} -> {new.dtype}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from sqlite3 import Connection
@@ -87,6 +87,13 @@ class EmbeddedCalls(EmbeddedKeys, CallStorage):
     def recent(self, limit: int) -> Iterator[DigestedCall]:
         """Return at most so many records, newest first; see `CallStorage.recent`."""
         return self._records(self._numbers(statements.RECENT_IDS, [limit]))
+
+    def latest(self, template: QueryCall, limit: int) -> Iterable[DigestedCall]:
+        """Return the records that a template matches which were filed last; see `CallStorage.latest`."""
+        if template.where is not None or template.metadata:
+            return super().latest(template, limit)
+        template = template.digested()
+        return filter(template.matches, self._records(self._numbers(*records.latest(template, limit))))
 
     def oldest(self, limit: int) -> Iterator[DigestedCall]:
         """Return at most so many records, oldest first; see `CallStorage.oldest`."""

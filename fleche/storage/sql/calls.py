@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
@@ -72,6 +72,14 @@ class SqlCalls(SqlKeys, CallStorage):
     def recent(self, limit: int) -> Iterator[DigestedCall]:
         """Return at most so many records, newest first; see `CallStorage.recent`."""
         return self._records(self._numbers(core.RECENT_IDS, {"limit": limit}))
+
+    def latest(self, template: QueryCall, limit: int) -> Iterable[DigestedCall]:
+        """Return the records that a template matches which were filed last; see `CallStorage.latest`."""
+        if template.where is not None or template.metadata:
+            return super().latest(template, limit)
+        template = template.digested()
+        query = core.latest(template, self._dialect(), limit)
+        return filter(template.matches, self._records(self._numbers(query, {})))
 
     def count(self) -> int:
         """Return how many records there are."""

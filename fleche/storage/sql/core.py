@@ -44,7 +44,7 @@ from fleche.storage.sql.schema import (
     values,
 )
 
-__all__ = ["Inserts", "find", "inserts"]
+__all__ = ["Inserts", "find", "inserts", "latest"]
 
 # In an update, a parameter named as a column is a value to set: there conditions have other names.
 _KEY: BindParameter[bytes] = bindparam("key")
@@ -329,6 +329,17 @@ def find(template: QueryCall, dialect: Dialect) -> Select[Any]:
     if template.where is not None:
         query = query.where(_clause(may_hold(template.where, dialect)))
     return query.order_by(*_oldest)
+
+
+def latest(template: QueryCall, dialect: Dialect, limit: int) -> Select[Any]:
+    """Return the query for the numbers of those records that a template may match which were filed last.
+
+    Args:
+        template: Digested, and nothing in it that only Python can decide: no condition, no metadata.
+        dialect: As for `find`.
+        limit: How many at most.
+    """
+    return find(template, dialect).order_by(None).order_by(calls.c.id.desc()).limit(limit)
 
 
 def _clause(clause: Clause) -> TextClause:
