@@ -1,6 +1,6 @@
-"""The sketch of a value: what is kept of an argument that is too large to be stored, so that what changed can be told.
+"""The sketch of a value: what is kept of an argument that is too large to be stored, so that changes can be told.
 
-Plain data: type, size, shape, dtype or columns, and digests of its parts. ``docs/formats/sketches.md`` gives the fields.
+Plain data: type, size, shape, dtype or columns, and digests of parts. ``docs/formats/sketches.md`` gives the fields.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Sketch = dict[str, Any]
 
 
 def sketch(value: Any) -> Sketch:
-    """Return the sketch of a value: plain data that is small, whatever the value is. It costs about as much as a digest.
+    """Return the sketch of a value: plain data that is small, whatever the value is, for about the cost of a digest.
 
     Args:
         value: A value that has a digest.

@@ -16,6 +16,7 @@ from fleche.cli.common import NOTHING, Json, Store, agreed, opened, reported
 from fleche.cli.selection import All, Arguments, Failed, Function, Since, Tags, Where, selected
 from fleche.cli.settings import settings
 from fleche.cli.upkeep import repair, transfer, verify
+from fleche.cli.why import diff, why
 from fleche.config import opener
 from fleche.errors import ConfigError, UnknownDigestError
 from fleche.version import VERSION
@@ -166,6 +167,8 @@ def _the_call(cache: BaseCache, prefix: str) -> LazyCall:
 app.command()(verify)
 app.command()(repair)
 app.command()(transfer)
+app.command()(why)
+app.command()(diff)
 app.command()(export)
 app.command("import")(import_)
 app.add_typer(settings, name="config")

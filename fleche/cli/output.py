@@ -17,7 +17,7 @@ from fleche.call.lazy import HIDDEN, labels
 from fleche.display import ago, arguments, duration, short, size, value_preview
 from fleche.errors import DamagedError, FlecheError, ValueNotStored
 
-__all__ = ["call", "calls", "data", "facts", "say", "table", "value"]
+__all__ = ["call", "calls", "data", "facts", "say", "table", "text", "value"]
 
 _PREVIEW = 2000  # characters of a value
 _LINE = 1_000_000  # columns of a pipe: nothing is cut there, since nobody can widen it
@@ -30,6 +30,12 @@ _GAP = "  "
 def say(message: str) -> None:
     """Print one line."""
     _console().print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+def text(message: str) -> None:
+    """Print lines as they are: nothing is wrapped, and nothing that steers a terminal is let through."""
+    for line in message.splitlines():
+        print("".join(mark if mark.isprintable() or mark == "\t" else "�" for mark in line))  # noqa: T201 - for programs
 
 
 def facts(facts: Mapping[str, Any], *, as_json: bool) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fleche.call import Call, Handle
     from fleche.digest import Digest
     from fleche.digest.code import CodeTree
+    from fleche.memo.explain import Why
     from fleche.memo.memo import Memo
     from fleche.query import QueryIterator
 
@@ -199,6 +200,40 @@ class CachedFunction(Generic[P, R]):
     def calls(self) -> QueryIterator:
         """The stored calls of this function, of whatever code and version, oldest first."""
         return self.query()
+
+    def why(self, /, *args: P.args, **kwargs: P.kwargs) -> Why:
+        """Return why a call is a hit or a miss: what differs from the nearest stored call, and where.
+
+        No body runs, and nothing is written. Of a miss the stored calls of this function are looked at, through the
+        index: the latest 200, and 20 each of those that share all arguments, all but one, or a single one; where there
+        are none, those of functions of its name, its module, or with these arguments. Arguments are compared by value
+        where they are stored, by sketches where those were kept, else by digest; code part by part.
+
+        Args:
+            *args: The arguments of the call by position.
+            **kwargs: The arguments by name.
+
+        Returns:
+            Printed, it says what a person wants to know; its fields hold the same as data.
+
+        Raises:
+            TypeError: The function cannot be called so.
+            KeyError: An argument is a digest's prefix that names nothing.
+
+        >>> import fleche
+        >>> @fleche.cached(cache="memory", version=7)
+        ... def fit(layers, lr=0.1):
+        ...     return sum(layers) * lr
+        >>> fit([64, 64])
+        12.8
+        >>> fit.why([64, 64]).hit
+        True
+        >>> print(fit.why([64, 128]).causes[0])
+        layers[1]: 64 -> 128
+        """
+        from fleche.memo.explain.why import explain
+
+        return explain(self._memo, (*self._receiver, *args), kwargs)
 
     def rerun(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the body whatever is stored, and store what it returns."""

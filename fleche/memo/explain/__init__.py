@@ -5,10 +5,23 @@ from typing import TYPE_CHECKING
 from fleche.lazy import face
 
 if TYPE_CHECKING:
+    from fleche.memo.explain.code import CodeChange
+    from fleche.memo.explain.pairs import Diff, diff
     from fleche.memo.explain.differences import Difference, Differences
+    from fleche.memo.explain.reasons import Cause, Reason, Why
     from fleche.memo.explain.values import difference
 
-__all__ = ["Difference", "Differences", "difference"]
+__all__ = ["Cause", "CodeChange", "Diff", "Difference", "Differences", "Reason", "Why", "diff", "difference"]
 
 if not TYPE_CHECKING:
-    __getattr__ = face(__name__, {"Difference": "differences", "Differences": "differences", "difference": "values"})
+    __getattr__ = face(
+        __name__,
+        {
+            "CodeChange": "code",
+            "Diff": "pairs",
+            "diff": "pairs",
+            **dict.fromkeys(("Difference", "Differences"), "differences"),
+            **dict.fromkeys(("Cause", "Reason", "Why"), "reasons"),
+            "difference": "values",
+        },
+    )

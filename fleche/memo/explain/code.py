@@ -1,4 +1,4 @@
-"""What differs between two code trees: which functions, constants and classes, how they are reached, and their source."""
+"""What differs between two code trees: which parts, how they are reached, and their source."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fleche.digest import Digest
 from fleche.digest.code import CodeTree
 from fleche.digest.code.normal import FUNCTIONS, normalise
 from fleche.storage.base import CodeRecord
 
-__all__ = ["Change", "CodeChange", "CodeGraph", "code_changes", "differences_of"]
+__all__ = ["Change", "CodeChange", "CodeGraph", "alike", "code_changes", "differences_of", "kept_graph"]
 
 _LINES = 24  # of a source diff
 _CHAIN = 6  # names of a chain that are shown
@@ -34,7 +35,7 @@ class CodeChange:
         name: How it is called where it lives: ``utils.clean``.
         kind: ``function``, ``class``, ``constant``, ``environment``, …
         change: ``changed``, ``added`` (it is reached now, and was not) or ``removed``.
-        how: How it counts: ``source``, ``bytecode``, ``by value``, ``by binding``, ``by name``, ``by version``, ``by type``.
+        how: How it counts: ``source``, ``bytecode``, ``by value``, … as in a `CodeTree`.
         chain: The names from the function to it, both included.
         text: What changed, in words.
         diff: A small unified diff of its source, where both sources are known and differ.
@@ -139,6 +140,21 @@ class CodeGraph:
         if whole is None and (node.kind, node.name) == (self.root.kind, self.root.name):
             whole = self.root
         return {} if whole is None else whole.children
+
+
+def kept_graph(source: object, digest: Digest) -> CodeGraph | None:
+    """Return the tree behind a fingerprint, or None where it is not kept, or is none.
+
+    Args:
+        source: A cache.
+        digest: The fingerprint.
+    """
+    read = getattr(source, "code_record", None)
+    try:
+        kept = None if read is None else read(digest)
+        return None if kept is None else CodeGraph.of_record(kept)
+    except Exception:  # of a store that cannot be read, or of a later version
+        return None
 
 
 def code_changes(old: CodeGraph, new: CodeGraph) -> tuple[CodeChange, ...]:
@@ -270,9 +286,9 @@ def _weight(change: CodeChange) -> tuple[int, int]:
 
 
 def source_diff(old: str, new: str) -> str:
-    """Return a small unified diff of two sources, without their indentation.
+    r"""Return a small unified diff of two sources, without their indentation.
 
-    >>> print(source_diff("def f(x):\\n    return x\\n", "def f(x):\\n    return x + 1\\n"))
+    >>> print(source_diff("def f(x):\n    return x\n", "def f(x):\n    return x + 1\n"))
     -    return x
     +    return x + 1
     """
@@ -285,13 +301,21 @@ def source_diff(old: str, new: str) -> str:
     return "\n".join(line[:200] for line in shown)
 
 
-def _same_source(old: str | None, new: str | None) -> bool:
-    """Whether two sources of a function say the same, apart from decorators of this library and what does not count."""
+def _same_source(old: str | None, new: str | None, *, named: bool = True) -> bool:
+    """Whether two sources of a function say the same, apart from its decorators and what does not count.
+
+    Args:
+        old: The one source.
+        new: The other.
+        named: Whether the function's name counts.
+    """
     if old is None or new is None or old == new:
-        return old == new
+        return old == new and old is not None
     one, other = _parsed(old), _parsed(new)
     if one is None or other is None:
         return False
+    if not named and hasattr(one, "name") and hasattr(other, "name"):
+        one.name = other.name
     same: bool = normalise(one, decorators=[]) == normalise(other, decorators=[])
     return same
 
@@ -313,3 +337,31 @@ def differences_of(old: Any, new: Any) -> Iterator[str]:
 
     found = code_changes(CodeGraph.of_tree(value_tree(old)), CodeGraph.of_tree(value_tree(new)))
     return map(str, found)
+
+
+def alike(old: CodeGraph, new: CodeGraph) -> bool:
+    """Whether two functions have the same code, whatever they and what they reach are called.
+
+    So it is if a function was renamed or moved.
+    """
+    if old.digest == new.digest:
+        return True
+    if not _same_source(old.sources.get(old.root.name), new.sources.get(new.root.name), named=False):
+        return False
+    todo, seen = [(old.root, new.root)], {(id(old.root), id(new.root))}
+    while todo:
+        before, after = todo.pop()
+        one, other = old.children(before), new.children(after)
+        if one.keys() != other.keys():
+            return False
+        for label, child in one.items():
+            pair = child, other[label]
+            roots = pair[0].mark == old.root.mark, pair[1].mark == new.root.mark
+            if roots == (True, True):
+                continue
+            if (pair[0].kind, pair[0].own) != (pair[1].kind, pair[1].own):
+                return False
+            if (id(pair[0]), id(pair[1])) not in seen:
+                seen.add((id(pair[0]), id(pair[1])))
+                todo.append(pair)
+    return True

@@ -48,7 +48,7 @@ class Difference:
         return {"path": self.path, "kind": str(self.kind), "text": self.text}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Differences:
     """The places where two values differ, in the order of the values; true if there is one.
 
@@ -88,6 +88,9 @@ class Differences:
 
     def __str__(self) -> str:
         return "\n".join([*map(str, self.items), *([self.rest] if self.rest else [])])
+
+    def __repr__(self) -> str:
+        return str(self) or "nothing differs"
 
     def json(self) -> dict[str, Any]:
         """Return the fields, as plain data."""

@@ -103,20 +103,17 @@ def _pandas_values(same: Same, place: Place, old: Any, new: Any, step: str = ".i
     least = min(len(old), len(new))
     one, other = _held(old)[:least], _held(new)[:least]
     np = sys.modules["numpy"]
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and one.dtype == other.dtype:
-        if not one.dtype.hasobject and one.dtype.char != "T":
-            count, _, first = changed(one, other)
-            if not count:
-                return
-            values = f"{value_text(one[first])} -> {value_text(other[first])}"
-            if count == 1 and len(old) == len(new):
-                path = path_text(place) + step.format(first)
-                yield Difference(path=path, kind=Kind.ELEMENTS, text=values)
-            else:
-                text = _of(count, least, first, values)
-                yield Difference(path=path_text(place), kind=Kind.ELEMENTS, text=text)
+    plain = isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and one.dtype == other.dtype
+    if plain and not one.dtype.hasobject and one.dtype.char != "T":
+        count, _, first = changed(one, other)
+        if not count:
             return
-    if least <= _ROWS:
+        values = f"{value_text(one[first])} -> {value_text(other[first])}"
+        if count == 1 and len(old) == len(new):
+            yield Difference(path=path_text(place) + step.format(first), kind=Kind.ELEMENTS, text=values)
+        else:
+            yield Difference(path=path_text(place), kind=Kind.ELEMENTS, text=_of(count, least, first, values))
+    elif least <= _ROWS:
         yield from _elements(same, place, list(one), list(other), step)
 
 
