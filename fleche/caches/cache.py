@@ -38,6 +38,7 @@ from fleche.storage.base import (
     RecordStore,
     Tabular,
     ValueStorage,
+    Variant,
 )
 from fleche.storage.checking import Finding
 from fleche.storage.envelope import Envelope
@@ -228,6 +229,16 @@ class Cache(BaseCache):
         if template.where is not None or type(self).find is not Cache.find:
             return super().latest(template, count)
         return [LazyCall(record, self) for record in self.calls.latest(template, count)]
+
+    def present(self, keys: Sequence[Digest]) -> set[Digest]:
+        """Return which of several full keys have a record; see `BaseCache.present`."""
+        looks = "lookup" in vars(self) or type(self).lookup is Cache.lookup
+        return self.calls.present(keys) if looks else super().present(keys)
+
+    def variants(self, module: str, name: str) -> Sequence[Variant]:
+        """Return the versions and codes under which calls were filed; see `BaseCache.variants`."""
+        finds = type(self).find is Cache.find
+        return self.calls.variants(module, name) if finds else super().variants(module, name)
 
     def describe(self) -> Mapping[str, Any]:
         """Return what this cache is, where it is and what it holds."""

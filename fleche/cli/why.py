@@ -27,7 +27,9 @@ def why(
     function: Annotated[str, typer.Argument(metavar="MODULE:FUNCTION", help="Where the cached function is.")],
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="ARG", help="VALUE or NAME=VALUE, Python literals, else text; @PREFIX is a stored value."),
+        typer.Argument(
+            metavar="ARG", help="VALUE or NAME=VALUE, Python literals, else text; @PREFIX is a stored value."
+        ),
     ] = None,
     store: Store = None,
     json: Json = False,

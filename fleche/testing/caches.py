@@ -127,6 +127,24 @@ class CacheTests:
         assert cache.latest(every, 1)[0].key == call(9).key
         assert cache.latest(QueryCall(name="h"), 3) == []
 
+    def test_the_variants_of_a_function(self, cache: BaseCache, below: BaseCache) -> None:
+        """The versions and codes under which its calls were filed, the latest first."""
+        codes = [(None, digest("one")), (2, digest("one")), ("2", digest("two")), (2, None)]
+        for version, code in [*codes, codes[1]]:
+            below.save(Call(module="m", name="f", version=version, code=code, result=1))
+        below.save(Call(module="m", name="g", version=3, result=1))
+        found = cache.variants("m", "f")
+        assert list(map(repr, found)) == (list(map(repr, codes[::-1])) if self.keeps else [])
+        assert cache.variants("m", "h") == []
+
+    def test_which_of_many_keys_are_there(self, cache: BaseCache, below: BaseCache) -> None:
+        """Exactly those that a lookup would find."""
+        keys = [below.save(call(x)) for x in range(5)] + [call(x).key for x in range(5, 1200)]
+        found = cache.present(keys)
+        assert found == {key for key in keys if cache.lookup(key) is not None}
+        assert found == (set(keys[:5]) if self.hits else set())
+        assert cache.present([]) == set()
+
     def test_prefixes(self, cache: BaseCache, below: BaseCache) -> None:
         """The shortest prefixes expand to their keys, and name calls and values by subscript."""
         keys = [below.save(call(x, [x])) for x in range(12)]

@@ -27,10 +27,10 @@ class Cause(StrEnum):
     ``hit``: it is stored. ``never``: no call of the function is stored. ``argument``, ``code``, ``version``,
     ``environment``: what differs from the nearest stored call. ``name``: the same code, or arguments, are stored for
     another name or module. ``expired``, ``refused`` (by ``valid_if``), ``failed``, ``partial``: there is a record, and
-    it is no hit. ``damaged``, ``gone``, ``unreadable``: its result cannot be given. ``elsewhere``: another store has it.
-    ``running``: another computes it now. ``forgotten``: it was there, and was removed. ``unstored``: a call ran before,
-    and was not stored. ``no key``: an argument has no digest, or a required one was not given by keyword. ``mode``: the
-    active mode does not look, or does not keep. ``store``: the cache cannot be opened or read.
+    it is no hit. ``damaged``, ``gone``, ``unreadable``: its result cannot be given. ``elsewhere``: another store has
+    it. ``running``: another computes it now. ``forgotten``: it was there, and was removed. ``unstored``: a call ran
+    before, and was not stored. ``no key``: an argument has no digest, or a required one was not given by keyword.
+    ``mode``: the active mode does not look, or does not keep. ``store``: the cache cannot be opened or read.
     """
 
     HIT = "hit"

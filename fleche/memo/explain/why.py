@@ -93,7 +93,7 @@ class Explanation:
             own = None if hit is None else next(iter(self._cache.find_key(self._sealed.key)), None)
         except Exception as error:
             return self._made(False, [Reason(Cause.STORE, f"the cache cannot be read: {error}")])
-        standing = None if hit is None else self._standing(hit, own)
+        standing = None if hit is None else self.standing(hit, own)
         if standing is not None and standing.kind is Cause.HIT:
             return self._hit(mode, standing, own)
         causes = [] if standing is None else [standing]
@@ -117,7 +117,7 @@ class Explanation:
             return self._made(False, causes, nearest=own)
         return self._made(True, [standing], nearest=own)
 
-    def _standing(self, hit: Hit, own: LazyCall | None) -> Reason:
+    def standing(self, hit: Hit, own: LazyCall | None) -> Reason:
         """Return what the record under the key is good for."""
         when = self._when(hit)
         if hit.outcome is Outcome.PARTIAL:
@@ -271,30 +271,41 @@ class Explanation:
         """Return the fields of a `Why` that say what differs from a stored call, and the causes."""
         old, new = near.record, self._record
         found = argument_differences(Told.of(near), self._told())
-        changes, told = self._code(old.code) if relation is Relation.SAME else ((), [])
-        environment = {
-            change.name: packages(change.name, near, self._digest_of(old.code, change.name))
-            for change in changes
-            if change.kind == "environment"
-        }
-        changes = tuple(change for change in changes if change.kind != "environment")
-        fields: dict[str, Any] = {"arguments": found, "code": changes, "environment": environment}
-        reasons = self._named(near, relation)
-        if (old.version is None) != (new.version is None) or repr(old.version) != repr(new.version):
-            fields["version"] = (old.version, new.version)
-            reasons.append(Reason(Cause.VERSION, f"version={new.version!r} now, and was {old.version!r}"))
+        fields, changes = self._changes(near) if relation is Relation.SAME else ({}, [])
+        versions = [each for each in changes if each.kind is Cause.VERSION]
+        reasons = self._named(near, relation) + versions
         reasons += [Reason(Cause.ARGUMENT, each.brief()) for each in found.values()]
         if not found and [*old.arguments] != [*new.arguments]:
-            reasons.append(
-                Reason(Cause.ARGUMENT, f"the order of the parameters is another: {', '.join(new.arguments)}")
-            )
+            told = f"the order of the parameters is another: {', '.join(new.arguments)}"
+            reasons.append(Reason(Cause.ARGUMENT, told))
+        reasons += [each for each in changes if each.kind is not Cause.VERSION]
+        if not reasons:
+            reasons.append(Reason(Cause.NEVER, "nothing differs that is known, and yet the key is another one"))
+        return {"arguments": found, **fields}, reasons
+
+    def changes(self, near: LazyCall) -> list[Reason]:
+        """Return what differs from a stored call of this function besides the arguments: version, code, environment."""
+        return self._changes(near)[1]
+
+    def _changes(self, near: LazyCall) -> tuple[dict[str, Any], list[Reason]]:
+        old, new = near.record, self._record
+        all_changes, told = self._code(old.code)
+        environment = {
+            change.name: packages(change.name, near, self._digest_of(old.code, change.name))
+            for change in all_changes
+            if change.kind == "environment"
+        }
+        changes = tuple(change for change in all_changes if change.kind != "environment")
+        fields: dict[str, Any] = {"code": changes, "environment": environment}
+        reasons = []
+        if repr(old.version) != repr(new.version):
+            fields["version"] = (old.version, new.version)
+            reasons.append(Reason(Cause.VERSION, f"version={new.version!r} now, and was {old.version!r}"))
         reasons += [Reason(Cause.CODE, str(change)) for change in changes if not change.follows]
         reasons += told
         for name, (before, after) in environment.items():
             versions = f"{before or 'another version'} -> {after or 'not installed'}"
             reasons.append(Reason(Cause.ENVIRONMENT, f"{name}: {versions}"))
-        if not reasons:
-            reasons.append(Reason(Cause.NEVER, "nothing differs that is known, and yet the key is another one"))
         return fields, reasons
 
     def _code(self, old: Digest | None) -> tuple[tuple[CodeChange, ...], list[Reason]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fleche.call.records import DigestedCall, QueryCall
 from fleche.digest import Digest
 from fleche.errors import UnknownDigestError
-from fleche.storage.base import CallStorage, Intent
+from fleche.storage.base import CallStorage, Intent, Variant
 from fleche.storage.embedded.keys import EmbeddedKeys
 from fleche.storage.sql import records, statements
 
@@ -94,6 +94,18 @@ class EmbeddedCalls(EmbeddedKeys, CallStorage):
             return super().latest(template, limit)
         template = template.digested()
         return filter(template.matches, self._records(self._numbers(*records.latest(template, limit))))
+
+    def present(self, keys: Iterable[Digest]) -> set[Digest]:
+        """Return which of several full keys have a record; see `CallStorage.present`."""
+        from fleche.storage.sql import survey
+
+        return self._database.read(partial(survey.present, list(keys)))
+
+    def variants(self, module: str, name: str) -> Sequence[Variant]:
+        """Return the versions and codes under which calls were filed; see `CallStorage.variants`."""
+        from fleche.storage.sql import survey
+
+        return self._database.read(partial(survey.variants, module, name))
 
     def oldest(self, limit: int) -> Iterator[DigestedCall]:
         """Return at most so many records, oldest first; see `CallStorage.oldest`."""
