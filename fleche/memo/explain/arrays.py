@@ -149,6 +149,14 @@ def changed(old: Any, new: Any) -> tuple[int, int, int]:
     return count, size, first
 
 
+def _masked(same: Same, place: Place, old: Any, new: Any) -> Iterator[Step]:  # noqa: ARG001 - as all are called
+    np = sys.modules["numpy"]
+    yield (place, ".data"), np.asarray(old.data), np.asarray(new.data)
+    yield (place, ".mask"), np.ma.getmaskarray(old), np.ma.getmaskarray(new)
+    for name in ("fill_value", "hardmask"):
+        yield (place, f".{name}"), getattr(old, name), getattr(new, name)
+
+
 def _tensor(same: Same, place: Place, old: Any, new: Any) -> Iterator[Step]:
     path = path_text(place)
     for name, kind in (("dtype", Kind.DTYPE), ("layout", Kind.TYPE), ("device", Kind.VALUE)):
@@ -171,14 +179,18 @@ def _tensor(same: Same, place: Place, old: Any, new: Any) -> Iterator[Step]:
 
 
 def _as_numpy(value: Any) -> Any:
-    try:
-        return value.detach().resolve_conj().resolve_neg().cpu().contiguous().numpy()
-    except (TypeError, RuntimeError):  # bfloat16 and others that numpy does not have
-        return None
+    held = value.detach().resolve_conj().resolve_neg().cpu().contiguous()
+    for convert in (held.numpy, lambda: held.float().numpy()):  # numpy has no bfloat16, which every float32 can hold
+        try:
+            return convert()
+        except (TypeError, RuntimeError):
+            continue
+    return None
 
 
 _SPECIAL: dict[str, Special] = {
     "numpy.ndarray": _array,
+    "numpy.ma.MaskedArray": _masked,
     "torch.Tensor": _tensor,
     "torch.nn.parameter.Parameter": _tensor,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from math import copysign
 from typing import Any
@@ -24,6 +25,7 @@ Same = Callable[[Any, Any], bool]
 Special = Callable[[Same, Place, Any, Any], Iterator[Step]]
 """How two values of one type are compared that are not taken apart as the digest does it."""
 
+_HELD = re.compile(r"\.__dict__\['([^\W\d]\w*)'\]")  # an attribute, as what takes an object apart sees it
 _PATH = 400  # characters of a path
 
 PLAIN = frozenset({int, str, bytes, bool, type(None)})
@@ -49,5 +51,5 @@ def path_text(place: Place) -> str:
     while place is not None:
         place, step = place
         steps.append(step)
-    text = "".join(reversed(steps))
+    text = _HELD.sub(r".\1", "".join(reversed(steps)))
     return text if len(text) <= _PATH else f"{text[: _PATH // 2]}…{text[-_PATH // 2 :]}"

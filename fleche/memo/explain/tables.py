@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fleche.digest.names import canonical_name
+from fleche.digest.science import GRAPHS
 from fleche.memo.explain.arrays import changed
 from fleche.memo.explain.arrays import steps_of as array_steps_of
 from fleche.memo.explain.differences import Difference, Kind
@@ -182,6 +183,12 @@ def _range_index(same: Same, place: Place, old: Any, new: Any) -> Iterator[Step]
         yield (place, f".{name}"), getattr(old, name), getattr(new, name)
 
 
+def _categorical(same: Same, place: Place, old: Any, new: Any) -> Iterator[Step]:
+    yield from _elements(same, place, list(old), list(new))
+    yield (place, ".categories"), list(old.categories), list(new.categories)
+    yield (place, ".ordered"), bool(old.ordered), bool(new.ordered)
+
+
 # -- polars, pyarrow -----------------------------------------------------------------------------------------------
 
 
@@ -300,9 +307,21 @@ def _dataset(same: Same, place: Place, old: Any, new: Any) -> Iterator[Step]:  #
     yield (place, ".attrs"), dict(old.attrs), dict(new.attrs)
 
 
+def _graph(same: Same, place: Place, old: Any, new: Any) -> Iterator[Step]:  # noqa: ARG001 - as all are called
+    yield (place, ".graph"), dict(old.graph), dict(new.graph)
+    nodes = [{node: dict(held) for node, held in each._node.items()} for each in (old, new)]  # noqa: SLF001
+    yield (place, ".nodes"), nodes[0], nodes[1]
+    yield (place, ".edges"), _edges(old), _edges(new)
+
+
+def _edges(graph: Any) -> dict[Any, Any]:
+    return {(one, other): dict(held) for one, around in graph._adj.items() for other, held in around.items()}  # noqa: SLF001
+
+
 _SPECIAL: dict[str, Special] = {
     "pandas.DataFrame": _frame,
     "pandas.Series": _series,
+    "pandas.Categorical": _categorical,
     "pandas.Index": _index,
     "pandas.RangeIndex": _range_index,
     **{f"pandas.{name}": _index for name in ("DatetimeIndex", "TimedeltaIndex", "PeriodIndex")},
@@ -310,6 +329,7 @@ _SPECIAL: dict[str, Special] = {
     "polars.series.series.Series": _polars_series,
     "pyarrow.lib.Table": _arrow_table,
     "pyarrow.lib.ChunkedArray": _arrow_array,
+    **dict.fromkeys(GRAPHS, _graph),
     "xarray.core.dataset.Dataset": _dataset,
     "xarray.core.dataarray.DataArray": _data_array,
     "xarray.core.variable.Variable": _variable,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
@@ -14,6 +15,8 @@ __all__ = ["change", "digest_text", "index_text", "name_of", "parting", "type_na
 
 _LONG = 60  # characters of a text that is shown whole
 _BEFORE, _AFTER = 12, 24  # characters around the place where two texts part
+_TIMES = frozenset({"datetime64", "timedelta64"})
+_SCALARS = _TIMES | {"str_", "bytes_", "Timestamp", "Timedelta", "Period", "NAType", "NaTType"}
 _MOST = 80  # characters of any other value
 
 
@@ -43,6 +46,11 @@ def value_text(value: Any) -> str:
         return f"{kind.__qualname__}.{value._name_}"
     if isinstance(value, type | FunctionType | BuiltinFunctionType | MethodType):
         return name_of(value)
+    if kind is re.Pattern:
+        return f"re.compile({value_text(value.pattern)})"
+    library = kind.__module__.partition(".")[0]
+    if kind.__qualname__ in _SCALARS and library in ("numpy", "pandas"):
+        return str(value)[:_MOST] if library == "pandas" or kind.__qualname__ in _TIMES else brief(value.item())
     shape, dtype = _extent(value)
     if shape is not None:
         return f"<{type_name(value)} {shape}{f' {dtype}' if dtype else ''}>"

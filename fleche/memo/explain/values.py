@@ -6,6 +6,8 @@ what differs here is what makes the key another one. Arrays, tables and texts ar
 
 from __future__ import annotations
 
+from array import array
+from collections import deque
 from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
@@ -174,8 +176,17 @@ class _Comparison:
         kind = type(old)
         if kind is not type(new):
             yield from self._of_two_types(place, old, new)
-        elif kind in (str, bytes):
+        elif kind in (str, bytes, bytearray):
             yield Difference(path=path_text(place), kind=Kind.VALUE, text=parting(old, new))
+        elif kind is array:
+            yield (place, ""), list(old), list(new)
+            yield (place, ".typecode"), old.typecode, new.typecode
+        elif kind is deque:
+            yield (place, ""), list(old), list(new)
+            yield (place, ".maxlen"), old.maxlen, new.maxlen
+        elif isinstance(getattr(kind, "__struct_fields__", None), tuple):  # of msgspec
+            for name in kind.__struct_fields__:
+                yield (place, f".{name}"), getattr(old, name), getattr(new, name)
         elif kind is FunctionType or isinstance(old, type):
             yield from _code(place, old, new)
         else:
@@ -213,8 +224,6 @@ class _Comparison:
                 yield from self._group(place, one, other, group)
 
     def _heads(self, place: Place, value: Any) -> Iterator[Step]:
-        if isinstance(value, bytearray):
-            return
         text = f"its class {type_name(value)} has other code"
         yield Difference(path=path_text(place), kind=Kind.CODE, text=text)
 
@@ -260,33 +269,32 @@ class _Comparison:
     def _mappings(self, place: Place, value: Any, one: Plan, other: Plan) -> Iterator[Step]:
         old, new = self._keyed(one, 0), self._keyed(other, 1)
         found = False
-        for mark, (at, _, item) in old.items():
-            label = mapping(one, 1, at)
+        for mark, (key, item) in old.items():
+            label = f"[{value_text(key)}]"
             if mark not in new:
                 found = True
                 text = f"removed {value_text(item)}"
                 yield Difference(path=path_text((place, label)), kind=Kind.REMOVED, text=text)
-            elif not self._looks_same(item, new[mark][2]):
+            elif not self._looks_same(item, new[mark][1]):
                 found = True
-                yield (place, label), item, new[mark][2]
-        for mark, (at, _, item) in new.items():
+                yield (place, label), item, new[mark][1]
+        for mark, (key, item) in new.items():
             if mark not in old:
                 found = True
                 text = f"added {value_text(item)}"
-                yield Difference(path=path_text((place, mapping(other, 1, at))), kind=Kind.ADDED, text=text)
+                yield Difference(path=path_text((place, f"[{value_text(key)}]")), kind=Kind.ADDED, text=text)
         for group in range(2, min(len(one.groups), len(other.groups))):
             for first, second in zip(one.groups[group], other.groups[group], strict=False):
                 if not self._same(first, second):
                     found = True
                     yield (place, ".default_factory" if hasattr(value, "default_factory") else ""), first, second
         if not found and list(old) != list(new):
-            keys = " -> ".join(_named([key for _, key, _ in each.values()]) for each in (old, new))
+            keys = " -> ".join(_named([key for key, _ in each.values()]) for each in (old, new))
             yield Difference(path=path_text(place), kind=Kind.ORDER, text=f"the order of the keys: {keys}")
 
-    def _keyed(self, plan: Plan, side: int) -> dict[Any, tuple[int, Any, Any]]:
-        """Return the items of a mapping by what tells keys apart: place, key and value of each."""
-        keys, values = plan.groups[0], plan.groups[1]
-        return {self._mark(key, side): (at, key, values[at]) for at, key in enumerate(keys)}
+    def _keyed(self, plan: Plan, side: int) -> dict[Any, tuple[Any, Any]]:
+        """Return the items of a mapping by what tells keys apart: key and value of each."""
+        return {self._mark(key, side): (key, item) for key, item in zip(plan.groups[0], plan.groups[1], strict=True)}
 
     def _mark(self, value: Any, side: int) -> Any:
         if type(value) in PLAIN:
