@@ -1,36 +1,69 @@
-"""What differs between two code trees, against the corpus of edits."""
+"""What differs between two code trees, beyond the corpus of edits."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from fleche.memo.explain.code import CodeGraph, code_changes
-from tests.digest.code.projects import Edit, edits
-from tests.digest.code.test_edits import taken
-
-CASES = edits(Path(__file__).parents[2] / "digest" / "code" / "edits.txt")
-MISSES = [case for case in CASES if not case.hit]
+from fleche.digest.code import CodeWatch
+from fleche.memo.explain.code import CodeGraph, alike, code_changes, source_diff
+from fleche.storage.base import CodeRecord
 
 
-@pytest.mark.parametrize("edit", MISSES, ids=lambda edit: edit.title)
-def test_every_edit_is_named(edit: Edit, tmp_path: Path) -> None:
-    """What changed is exactly what the corpus says, with a way to it and words."""
-    _, before, arguments = taken(tmp_path / "one", edit.before, edit)
-    _, after, given = taken(tmp_path / "two", edit.after, edit)
-    found = code_changes(CodeGraph.of_tree(before), CodeGraph.of_tree(after))
-    named = {f"{change.kind} {change.name}" for change in found if not change.follows}
-    assert named | ({"arguments"} if arguments != given else set()) == edit.because
-    for change in found:
-        assert change.text
-        assert change.chain
-        assert str(change).isprintable()
+def helper(x: int) -> int:
+    return x + 1
 
 
-@pytest.mark.parametrize("edit", [case for case in CASES if case.hit][:20], ids=lambda edit: edit.title)
-def test_what_is_no_edit_changes_nothing(edit: Edit, tmp_path: Path) -> None:
-    """Of equal code nothing differs."""
-    _, before, _ = taken(tmp_path / "one", edit.before, edit)
-    _, after, _ = taken(tmp_path / "two", edit.after, edit)
-    assert code_changes(CodeGraph.of_tree(before), CodeGraph.of_tree(after)) == ()
+def first(x: int) -> int:
+    return helper(x)
+
+
+def second(x: int) -> int:
+    return helper(x)
+
+
+def third(x: int) -> int:
+    return helper(x) + 1
+
+
+def graph(function: Callable[..., Any]) -> CodeGraph:
+    return CodeGraph.of_tree(CodeWatch(function).tree())
+
+
+def test_a_renamed_function_is_alike() -> None:
+    """Whatever it is called; not if it says something else."""
+    assert alike(graph(first), graph(first))
+    assert alike(graph(first), graph(second))
+    assert not alike(graph(first), graph(third))
+    assert not alike(graph(first), graph(helper))
+
+
+def test_a_tree_of_an_earlier_version_says_what_it_can() -> None:
+    """Without the root's own digest, its source tells whether it changed."""
+    old = json.loads(CodeWatch(first).tree().to_json())
+    del old["nodes"][0]["own"]
+    source = CodeWatch(first).tree().source_json()
+    before = CodeGraph(json.dumps(old), source)
+    (change,) = code_changes(before, CodeGraph(CodeWatch(third).tree().to_json().replace("third", "first"), source))
+    assert change.text.endswith("first was edited")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"nodes": []}', '{"nodes": [{}]}', "null"])
+def test_what_is_no_tree_is_refused(text: str) -> None:
+    """With one kind of error, whatever others wrote."""
+    with pytest.raises(ValueError, match=r".*"):
+        CodeGraph.of_record(CodeRecord(CodeWatch(first).current(), "deep", text, "{}"))
+
+
+def test_source_diffs_are_small() -> None:
+    """Lines that differ, or a few around them; never more than a screen."""
+    old = "    def f(x):\n        return x\n"
+    assert source_diff(old, old.replace("return x", "return -x")) == "-    return x\n+    return -x"
+    assert source_diff(old, old) == ""
+    long = "def f():\n" + "".join(f"    x{n} = {n}\n" for n in range(200))
+    lines = source_diff(long, long.replace(" = ", " = -")).splitlines()
+    assert len(lines) <= 25
+    assert lines[-1].endswith("more lines")
