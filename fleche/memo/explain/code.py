@@ -302,7 +302,9 @@ def source_diff(old: str, new: str) -> str:
 
 
 def _same_source(old: str | None, new: str | None, *, named: bool = True) -> bool:
-    """Whether two sources of a function say the same, apart from its decorators and what does not count.
+    """Whether two sources of a function say the same, apart from decorators of this library and what does not count.
+
+    Where that is not sure they do not.
 
     Args:
         old: The one source.
@@ -315,9 +317,28 @@ def _same_source(old: str | None, new: str | None, *, named: bool = True) -> boo
     if one is None or other is None:
         return False
     if not named and hasattr(one, "name") and hasattr(other, "name"):
+        if _holds_private(one):
+            return False  # names that carry the name of a class, which a source does not tell
         one.name = other.name
-    same: bool = normalise(one, decorators=[]) == normalise(other, decorators=[])
-    return same
+    return normalise(one, decorators=_kept(one)) == normalise(other, decorators=_kept(other))
+
+
+def _kept(node: Any) -> list[ast.expr]:
+    """Return the decorators of a function that are not, by their name, of this library."""
+    found = []
+    for decorator in getattr(node, "decorator_list", []):
+        place = decorator.func if isinstance(decorator, ast.Call) else decorator
+        text = ast.unparse(place)
+        if text.rpartition(".")[2] not in ("cached", "fleche"):
+            found.append(decorator)
+    return found
+
+
+def _holds_private(node: Any) -> bool:
+    names = (
+        getattr(each, field, "") for each in ast.walk(node) for field in ("id", "attr", "arg") if hasattr(each, field)
+    )
+    return any(isinstance(n, str) and n.startswith("__") and not n.endswith("__") for n in names)
 
 
 def _parsed(source: str) -> Any:
