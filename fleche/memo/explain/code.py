@@ -311,7 +311,7 @@ def _same_source(old: str | None, new: str | None, *, named: bool = True) -> boo
         new: The other.
         named: Whether the function's name counts.
     """
-    if old is None or new is None or old == new:
+    if old is None or new is None or (old == new and named):
         return old == new and old is not None
     one, other = _parsed(old), _parsed(new)
     if one is None or other is None:
