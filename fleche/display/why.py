@@ -75,19 +75,11 @@ def why_html(card: WhyCard) -> str:
             page.facts([(name, f"{page.digest(card.nearest)} {page.code(card.call, 120)} {page.note(card.when)}")])
         )
     if card.places:
-        rows = [[page.code(each.path, 80), *_sides(each.text)] for each in card.places[:_MOST]]
-        parts += [page.head("arguments"), page.table(("place", "then", "now"), rows, roomy=True)]
+        rows = [[page.code(each.path, 80), page.code(each.text, 300)] for each in card.places[:_MOST]]
+        parts += [page.head("arguments"), page.table(("place", "difference"), rows, roomy=True)]
     if card.code:
         parts += [page.head("code"), *map(_code, card.code[:_MOST])]
     return page.box(*parts)
-
-
-def _sides(text: str) -> tuple[str, str]:
-    """Return what was and what is, where a text says both; else the text, and nothing."""
-    old, arrow, new = text.partition(" -> ")
-    if not arrow or " -> " in new:
-        return page.plain(text, 300), ""
-    return page.code(old, 120), page.code(new, 160)
 
 
 def _code(place: Place) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fleche.display import ago, arguments
 from fleche.display.why import Place, WhyCard, why_html
+from fleche.memo.explain.reasons import Cause
 
 if TYPE_CHECKING:
     from fleche.memo.explain.reasons import Why
@@ -20,6 +21,8 @@ def why_picture(why: Why) -> str:
     module, _, name = why.function.rpartition(".")
     places = [Place(item.path, item.text) for found in why.arguments.values() for item in found]
     places += [Place(name, found.rest) for name, found in why.arguments.items() if found.rest]
+    told = {Cause.ARGUMENT} if places else set()
+    told |= {Cause.CODE} if why.code else set()
     places += [Place(f"environment {name}", f"{old} -> {new}") for name, (old, new) in why.environment.items()]
     return why_html(
         WhyCard(
@@ -27,7 +30,7 @@ def why_picture(why: Why) -> str:
             name=name,
             hit=why.hit,
             key=None if why.key is None else str(why.key),
-            causes=[(str(reason.kind), reason.text) for reason in why.causes],
+            causes=[(str(reason.kind), reason.text) for reason in why.causes if reason.kind not in told],
             nearest=None if near is None else str(near.key),
             own=near is not None and near.key == why.key,
             call="" if near is None else f"{near.name}({arguments(near.record, 100)})",
