@@ -12,7 +12,7 @@ from fleche.errors import StoreError
 from fleche.memo.active import Mode, active_mode, mode
 from fleche.memo.bound import BoundCall, applied
 from fleche.memo.engine import Engine
-from fleche.memo.options import NOTHING, Options
+from fleche.memo.options import NOTHING, Options, check_added
 
 if TYPE_CHECKING:
     from fleche.call import Call, Handle
@@ -98,6 +98,7 @@ class CachedFunction(Generic[P, R]):
         for name in _COPIED:
             if hasattr(function, name):
                 setattr(self, name, getattr(function, name))
+        check_added(function, options)
         profile = FunctionProfile(function, ignore=options.ignore, require=options.require, project=options.key)
         self._engine = Engine(self._kind, function, options, profile)
         self._receiver: tuple[Any, ...] = ()
@@ -178,6 +179,8 @@ class CachedFunction(Generic[P, R]):
     ) -> QueryIterator:
         """Return the stored calls of this function that have these arguments, of whatever code and version.
 
+        Those under the names that ``was`` gives are among them.
+
         Args:
             *args: Arguments by position. None, and an argument that is not given, matches anything;
                 ``digest(None)`` asks for None itself.
@@ -193,6 +196,10 @@ class CachedFunction(Generic[P, R]):
         memo = self._memo
         arguments = memo.profile.template((*self._receiver, *args), kwargs)
         template = QueryCall(module=memo.module, name=memo.name, arguments=arguments, metadata=metadata)
+        if memo.options.was:
+            from fleche.memo.places import Everywhere
+
+            return QueryIterator(Everywhere(memo.cache(), memo.adoption.filed_places), template)
         return QueryIterator(memo.cache(), template)
 
     @property
@@ -208,14 +215,21 @@ class CachedFunction(Generic[P, R]):
     def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Remove the record of a call, and return whether there was one. Its values stay in the store.
 
+        So that the next call computes, the records go too that would answer it under a name that the function had, or
+        of code that was accepted.
+
         Raises:
             Indigestible: An argument has no digest.
             TypeError: The function cannot be called so.
         """
-        key = self.key(*args, **kwargs)
-        cache = self._memo.cache()
-        there = cache.lookup(key) is not None
-        cache.evict(key)
+        memo = self._memo
+        sealed = memo.seal((*self._receiver, *args), kwargs)
+        cache = memo.cache()
+        there = False
+        for each in (sealed, *memo.elsewhere(cache, sealed)):
+            if cache.lookup(each.key) is not None:
+                there = True
+                cache.evict(each.key)
         return there
 
     def ref(self, /, *args: P.args, **kwargs: P.kwargs) -> Handle:
@@ -230,9 +244,11 @@ class CachedFunction(Generic[P, R]):
         """
         sealed = self._memo.seal((*self._receiver, *args), kwargs)
         cache = self._memo.cache()
-        if not self._memo.stored(cache, sealed, errors=False):
+        found = self._memo.where(cache, sealed, errors=False)
+        if found is None:
             self(*args, **kwargs)
-        return cache.load(sealed.key).ref()
+            found = self._memo.where(cache, sealed, errors=False) or sealed
+        return cache.load(found.key).ref()
 
     @overload
     def bind(self, /) -> BoundCall[P, R]: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from operator import is_
 from types import FunctionType
@@ -113,6 +113,23 @@ class CodeWatch(_Watch):
             raise ValueError(f"mode is {mode!r}; it is 'deep' or 'own'")
         super().__init__(function, mode, tuple(roots), tuple(environment))
         _PROCESS.claim(function, roots)
+
+    def elsewhere(self, types: AbstractSet[type] = _NONE) -> Iterator[Node]:
+        """Yield what the function reaches, as seen from places where it may have been: more, or less, is walked there.
+
+        Args:
+            types: As for `current`.
+        """
+        yield self.taken(types).root
+        if self._mode != "deep":
+            return
+        from fleche.digest.code.scope import views
+
+        own = self._scope or self._new_scope()
+        for scope in views(self._function, self._roots):
+            if (scope.packages, scope.directory) != (own.packages, own.directory):
+                brought = frozenset([cls for cls in types if scope.covers(cls.__module__)])
+                yield _PROCESS.take(self._function, self._mode, scope, self._environment, brought).root
 
 
 class Snapshot:
