@@ -84,7 +84,7 @@ class Adoption:
     @property
     def filed_places(self) -> list[Place]:
         """Where the function's calls are filed: under its own name, then under those that it had."""
-        return [self._filed(place) for place in (self.here, *self.places)]
+        return [self.filed(place) for place in (self.here, *self.places)]
 
     # -- keys --------------------------------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class Adoption:
         seen = {sealed.key}
         for origin, step in self._ways(cache, sealed):
             for arguments in self._arguments(sealed, origin, step):
-                place = self._filed(origin.place)
+                place = self.filed(origin.place)
                 prefix = call_prefix(place.module, place.name, self._options.version, step.code)
                 key = lookup_key(prefix, arguments)
                 if key not in seen:
@@ -139,7 +139,8 @@ class Adoption:
             for name, each in sealed.digests.items()
         }
 
-    def _filed(self, place: Place) -> Place:
+    def filed(self, place: Place) -> Place:
+        """Return a place as it is filed: without its module, where that is not in the key."""
         return place if self._options.module else Place("", place.name)
 
     # -- what was ----------------------------------------------------------------------------------------------

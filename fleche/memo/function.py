@@ -15,9 +15,12 @@ from fleche.memo.engine import Engine
 from fleche.memo.options import NOTHING, Options, check_added
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from fleche.call import Call, Handle
     from fleche.digest import Digest
     from fleche.digest.code import CodeTree
+    from fleche.memo.acceptance import AcceptedEdits, Proposal
     from fleche.memo.memo import Memo
     from fleche.query import QueryIterator
 
@@ -294,6 +297,61 @@ class CachedFunction(Generic[P, R]):
     def code(self) -> Code:
         """The code that counts for the key, as ``f.code.digest`` and ``f.code.tree()``."""
         return Code(self._memo)
+
+    # -- calls of code that was edited -------------------------------------------------------------------------
+
+    def accept(self, /, *names: str, since: datetime | None = None) -> Proposal:
+        """Say that the edits since stored calls were computed change no result, so that these calls are hits again.
+
+        Nothing is done before ``.confirm()`` of what is returned, which shows the calls by the code that they were
+        computed with, what was edited since, and how many each edit brings back. An acceptance holds for one
+        fingerprint before and today's: the next edit misses again, and may be accepted in its turn, which brings back
+        the calls of both. It is recorded in the store with who says so and when, counts for everyone who uses the
+        store, and can be withdrawn; the stored calls themselves are not touched. Calls under the names that ``was``
+        gives are among them, and calls that lack parameters that ``added`` gives.
+
+        Args:
+            *names: Only code of which nothing else was edited since: the last parts of the names of functions, classes
+                or constants, such as ``"utils.clean"``.
+            since: Only code of which a call started then or later.
+
+        Raises:
+            StoreError: The store cannot be read.
+
+        >>> import fleche
+        >>> @fleche.cached(cache="memory")
+        ... def add(a, b):
+        ...     return a + b
+        >>> add.accept().calls
+        0
+        """
+        from fleche.memo.acceptance import propose
+
+        return propose(self._memo, names, since)
+
+    @property
+    def accepted(self) -> AcceptedEdits:
+        """The edits that were accepted for this function and not withdrawn: who, when, and which fingerprints."""
+        from fleche.memo.acceptance import accepted
+
+        return accepted(self._memo)
+
+    def withdraw(self, /, *codes: str) -> int:
+        """Take back what was accepted for this function: the calls miss again, as they did before.
+
+        Args:
+            *codes: The first characters of fingerprints, before or after the edit; without any, everything is.
+
+        Returns:
+            How many acceptances were withdrawn.
+
+        Raises:
+            Rejected: The cache is read-only.
+            StoreError: The store cannot be written.
+        """
+        from fleche.memo.acceptance import withdraw
+
+        return withdraw(self._memo, codes)
 
     # -- by the names of version 0 -----------------------------------------------------------------------------
 

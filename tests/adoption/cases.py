@@ -4,8 +4,6 @@ Each case: its name; files before; the function before; files after; the functio
 evaluated in the module of the function; whether the stored call is a hit.
 """
 
-# ruff: noqa: E501 - a table
-
 from textwrap import dedent
 
 __all__ = ["CASES"]
