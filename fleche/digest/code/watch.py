@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fleche.digest.code.seen import Seen
     from fleche.digest.code.values import Open
 
-__all__ = ["CodeWatch", "Mode", "fingerprint"]
+__all__ = ["CodeWatch", "Mode", "fingerprint", "graph_of"]
 
 Mode = Literal["deep", "own"]
 
@@ -248,18 +248,29 @@ class _Process:
             mode = "own"
         return self._watched(value, mode)
 
+    def graph(self, value: Any) -> Node | None:
+        from fleche.digest.code.scope import installed
+
+        top = function_identity(value)[0].partition(".")[0]
+        if top != MAIN and top not in self._claimed and installed(top):
+            return self._snapshot(value, "own").root if always_fingerprinted(value) else None
+        return self._snapshot(value, "deep").root
+
     def _watched(self, value: Any, mode: Mode) -> Digest:
+        return self._snapshot(value, mode).digest
+
+    def _snapshot(self, value: Any, mode: Mode) -> Snapshot:
         key = (id(value), mode)
         known = self._kept.get(key)
         if known is not None and known[0]() is value:
-            return known[1].current()
+            return known[1].taken()
         watch = _Watch(value, mode, (), ())
         taken = watch.taken()
         if not taken.cut and isinstance(value, (FunctionType, type)):
             if len(self._kept) > self.KEPT:
                 self._kept.clear()
             self._kept[key] = (weakref.ref(value), watch)
-        return taken.digest
+        return taken
 
 
 _PROCESS = _Process()
@@ -276,6 +287,11 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def graph_of(obj: Any) -> Node | None:
+    """Return what a function or class as a value reaches, or None where it is known by its name."""
+    return _PROCESS.graph(_bare(obj))
 
 
 def fingerprint(obj: Any, mode: Mode = "deep") -> Digest:
