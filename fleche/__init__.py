@@ -24,7 +24,7 @@ __version__ = VERSION
 if _TYPE_CHECKING:
     from fleche import digest
     from fleche.digest import D, ordered
-    from fleche.memo import wrap_executor
+    from fleche.memo import migrate, wrap_executor
     from fleche.query import q
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "errors",
     "fleche",
     "meta",
+    "migrate",
     "mode",
     "ordered",
     "project",
@@ -50,6 +51,8 @@ __all__ = [
 ]
 
 if not _TYPE_CHECKING:
-    __getattr__ = _face(__name__, {"D": "digest", "ordered": "digest", "q": "query", "wrap_executor": "memo"})
+    __getattr__ = _face(
+        __name__, {"D": "digest", "ordered": "digest", "migrate": "memo", "q": "query", "wrap_executor": "memo"}
+    )
 
 _connect()

@@ -83,11 +83,13 @@ class Indigestible(FlecheError, TypeError):
         path: Where in the value, such as ``cfg.client._lock``; empty for the value itself.
         type_name: The qualified name of the type that was refused.
         reason: Why, in a few words.
+        ways: What to do now: ways out, each a sentence with what to type.
     """
 
     path: str
     type_name: str
     reason: str
+    ways: tuple[str, ...]
 
 
 class AmbiguousDigestError(FlecheError, ValueError):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fleche.display import Summary
     from fleche.errors import UntrustedError
     from fleche.query import QueryIterator
+    from fleche.storage.acceptances import Acceptance, Forgotten
     from fleche.storage.base import CodeRecord, Hit, Variant
     from fleche.storage.checking import Finding
     from fleche.storage.leases import Lease, Leases
@@ -152,6 +153,53 @@ class BaseCache(OperationContext):
     @abstractmethod
     def evict(self, key: Digest | str) -> None:
         """Remove a record by key or prefix. A full key that is not there is not an error."""
+
+    def forgotten(self, key: Digest) -> Forgotten | None:  # noqa: ARG002 - for caches that keep it
+        """Return what is left of a call that was removed from here: when, by whom and how; or None.
+
+        Traces are kept of the latest removals only, and a call that was filed again since has its trace still.
+
+        Args:
+            key: The full key of the call.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return None
+
+    def accept(self, acceptance: Acceptance) -> None:
+        """Keep what somebody said of an edit: that calls of the old code count for the new; see `fleche.cached`.
+
+        It takes the place of one of the same two fingerprints. Records are not touched.
+
+        Raises:
+            Rejected: This cache is read-only.
+            SaveError: It keeps no acceptances.
+            StoreError: The store cannot be written.
+        """
+        raise SaveError(
+            f"{self} keeps no acceptances (of code {acceptance.old[:12]} for {acceptance.new[:12]}): accept in a "
+            f"cache that is one store, such as a directory or a database"
+        )
+
+    def acceptances(self, new: Digest | None = None) -> Sequence[Acceptance]:  # noqa: ARG002 - for caches that can
+        """Return what was accepted and not withdrawn, oldest first: all, or what counts for one new fingerprint.
+
+        In a store that others can write to, and that has secret keys, only what is signed counts, as of records.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return ()
+
+    def withdraw(self, old: Digest, new: Digest) -> bool:  # noqa: ARG002 - for caches that can
+        """Take back what was accepted of two fingerprints, and return whether there was anything.
+
+        Raises:
+            Rejected: This cache is read-only.
+            StoreError: The store cannot be written.
+        """
+        return False
 
     @abstractmethod
     def candidates(self, prefix: str) -> tuple[list[Digest], list[Digest]]:

@@ -28,6 +28,7 @@ from fleche.errors import (
     UntrustedError,
     ValueNotStored,
 )
+from fleche.storage.acceptances import Acceptance, Accepting, Forgotten
 from fleche.storage.base import (
     CallStorage,
     CodeRecord,
@@ -188,8 +189,30 @@ class Cache(BaseCache):
 
     def evict(self, key: Digest | str) -> None:
         """Remove a record by key or prefix."""
+        self._remove(key, "forgotten")
+
+    def _remove(self, key: Digest | str, why: str) -> None:
         with self._operation_context(key, intent=Intent.WRITE):
-            self.calls.evict(key)
+            self.calls.forget(key, why)
+
+    def forgotten(self, key: Digest) -> Forgotten | None:
+        """Return what is left of a call that was removed from here, or None; see `BaseCache.forgotten`."""
+        return self.calls.forgotten(key)
+
+    def accept(self, acceptance: Acceptance) -> None:
+        """Keep what somebody said of an edit; see `BaseCache.accept`."""
+        if not isinstance(self._store, Accepting):
+            super().accept(acceptance)
+            return
+        self._store.accept(acceptance)
+
+    def acceptances(self, new: Digest | None = None) -> Sequence[Acceptance]:
+        """Return what was accepted and not withdrawn; see `BaseCache.acceptances`."""
+        return self._store.acceptances(new) if isinstance(self._store, Accepting) else ()
+
+    def withdraw(self, old: Digest, new: Digest) -> bool:
+        """Take back what was accepted; see `BaseCache.withdraw`."""
+        return isinstance(self._store, Accepting) and self._store.withdraw(old, new)
 
     def pick(self, key: Digest) -> Parcel:
         """Return a record by its full key with its values; see `BaseCache.pick`."""

@@ -29,6 +29,7 @@ from fleche.storage.overview import FunctionTotal
 
 if TYPE_CHECKING:
     from fleche.display import Summary
+    from fleche.storage.acceptances import Acceptance, Forgotten
 
 __all__ = ["MemberHit", "Members", "is_good"]
 
@@ -196,6 +197,19 @@ class Members(BaseCache):
         """Return the code tree and the sources behind a fingerprint, of the first member that keeps them."""
         found = (record for _, record in self._ask("reading", lambda member: member.code_record(digest)))
         return next((record for record in found if record is not None), None)
+
+    def forgotten(self, key: Digest) -> Forgotten | None:
+        """Return what is left of a call that was removed, of the member that removed it last."""
+        found = [left for _, left in self._ask("reading", lambda member: member.forgotten(key)) if left is not None]
+        return max(found, key=lambda left: left.at, default=None)
+
+    def acceptances(self, new: Digest | None = None) -> Sequence[Acceptance]:
+        """Return what was accepted and not withdrawn in any member, each once; see `BaseCache.acceptances`."""
+        found: dict[tuple[Digest, Digest], Acceptance] = {}
+        for _, said in self._ask("reading", lambda member: member.acceptances(new)):
+            for each in said:
+                found.setdefault((each.old, each.new), each)
+        return sorted(found.values(), key=lambda each: each.at)
 
     def load(self, key: Digest | str) -> LazyCall:
         """Return a stored call by key or prefix: that which `lookup` finds, else of the first member that has it."""

@@ -15,6 +15,7 @@ from fleche.storage.base import CodeRecord, Hit, Intent, Variant
 
 if TYPE_CHECKING:
     from fleche.display import Summary
+    from fleche.storage.acceptances import Acceptance, Forgotten
     from fleche.storage.checking import Finding
     from fleche.storage.leases import Leases
     from fleche.storage.overview import FunctionTotal
@@ -88,6 +89,22 @@ class CacheWrapper(BaseCache):
         """Remove a record by key or prefix."""
         with self._operation_context(key, intent=Intent.WRITE):
             self.cache.evict(key)
+
+    def forgotten(self, key: Digest) -> Forgotten | None:
+        """Return what is left of a call that was removed; see `BaseCache.forgotten`."""
+        return self.cache.forgotten(key)
+
+    def accept(self, acceptance: Acceptance) -> None:
+        """Keep what somebody said of an edit; see `BaseCache.accept`."""
+        self.cache.accept(acceptance)
+
+    def acceptances(self, new: Digest | None = None) -> Sequence[Acceptance]:
+        """Return what was accepted and not withdrawn; see `BaseCache.acceptances`."""
+        return self.cache.acceptances(new)
+
+    def withdraw(self, old: Digest, new: Digest) -> bool:
+        """Take back what was accepted; see `BaseCache.withdraw`."""
+        return self.cache.withdraw(old, new)
 
     def candidates(self, prefix: str) -> tuple[list[Digest], list[Digest]]:
         """Return the record keys and value digests that start with a prefix, two at most of each."""

@@ -11,6 +11,7 @@ import typer
 from fleche.caches import BaseCache
 from fleche.call import LazyCall, Outcome
 from fleche.cli import output
+from fleche.cli.acceptance import accept, accepted, withdraw
 from fleche.cli.archives import export, import_
 from fleche.cli.common import NOTHING, Json, Store, agreed, opened, reported
 from fleche.cli.selection import All, Arguments, Failed, Function, Since, Tags, Where, selected
@@ -164,6 +165,9 @@ def _the_call(cache: BaseCache, prefix: str) -> LazyCall:
     return next(iter(cache.find_key(calls[0])))
 
 
+app.command()(accept)
+app.command()(accepted)
+app.command()(withdraw)
 app.command()(verify)
 app.command()(repair)
 app.command()(transfer)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
+from types import FunctionType
 from typing import Any
 
 from fleche.digest import _format as f
 from fleche.digest.algorithm import Algorithm, chosen
 from fleche.digest.plan import Plan
-from fleche.digest.refusals import Refusal, indigestible
+from fleche.digest.refusals import Holder, Refusal, indigestible
 from fleche.digest.registry import Registry, Standing
 from fleche.digest.runs import run
 from fleche.digest.scalars import FRAMES
@@ -76,6 +77,11 @@ def examine(value: Any, *, name: str = "value") -> tuple[Digest, bool, AbstractS
         return Digest.from_bytes(chosen().hash(scalar(value))), False, frozenset()
     walk = Walk(DEFAULT, chosen(), name)
     raw = walk.digest(value)
+    if walk.holding:
+        from fleche.digest.code.captured import check_captured  # which digests values: each needs the other
+
+        for path, function in walk.holding:
+            check_captured(path, function)
     return Digest.from_bytes(raw), walk.refers, walk.types
 
 
@@ -261,6 +267,7 @@ class Walk:
         self._repeats = 0
         self.refers = False
         self.types: set[type] = set()
+        self.holding: list[tuple[str, FunctionType]] = []
 
     def digest(self, value: Any) -> bytes:
         """Return the raw digest of a value.
@@ -323,15 +330,17 @@ class Walk:
     def _plan(self, value: Any) -> bytes | Plan:
         """Return what the value's handler says, or refuse the value by its path."""
         self.types.add(type(value))
+        if type(value) is FunctionType and (value.__closure__ or value.__defaults__ or value.__kwdefaults__):
+            self.holding.append((self._path(), value))
         try:
             return self._handler(type(value))(value)
         except Refusal as refusal:
-            raise indigestible(self._path(), type(value), refusal) from refusal.__cause__
+            raise indigestible(self._path(), type(value), refusal, self._holders()) from refusal.__cause__
         except (FlecheError, MemoryError):
             raise
         except Exception as error:
             reason = Refusal(f"cannot be read ({type(error).__name__}: {error})")
-            raise indigestible(self._path(), type(value), reason) from error
+            raise indigestible(self._path(), type(value), reason, self._holders()) from error
 
     def _holds(self, known: _Cyclic, depth: int) -> bool:
         """Whether a remembered frame is what walking the value again, here, would give.
@@ -396,6 +405,14 @@ class Walk:
             hasher.update(buffer)
         raw: bytes = hasher.digest()
         return f.REF + raw
+
+    def _holders(self) -> list[Holder]:
+        """Return what is around the value that is being looked at: paths and types, the outermost first."""
+        path, found = self._name, []
+        for node in self._stack:
+            found.append((path, type(node.value)))
+            path += node.plan.label(node.plan, len(node.part.bodies), node.part.index - 1)
+        return found
 
     def _path(self) -> str:
         """Return the path to the value that is being looked at."""

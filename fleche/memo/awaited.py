@@ -40,6 +40,16 @@ class AsyncMemo(Memo):
         return await self._compute(cache, sealed, args, kwargs, refresh=mode is Mode.REFRESH)
 
     async def _look(self, cache: BaseCache, sealed: Sealed) -> Any:
+        found = await self._look_here(cache, sealed)
+        if found is not MISSING:
+            return found
+        for other in self.elsewhere(cache, sealed):
+            found = await self._look_here(cache, other)
+            if found is not MISSING:
+                return found
+        return MISSING
+
+    async def _look_here(self, cache: BaseCache, sealed: Sealed) -> Any:
         hit = self.lookup(cache, sealed)
         if hit is None:
             return MISSING

@@ -12,12 +12,15 @@ from fleche.errors import StoreError
 from fleche.memo.active import Mode, active_mode, mode
 from fleche.memo.bound import BoundCall, applied
 from fleche.memo.engine import Engine
-from fleche.memo.options import NOTHING, Options
+from fleche.memo.options import NOTHING, Options, check_added
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from fleche.call import Call, Handle
     from fleche.digest import Digest
     from fleche.digest.code import CodeTree
+    from fleche.memo.acceptance import AcceptedEdits, Proposal
     from fleche.memo.explain import Plan, Why
     from fleche.memo.explain.grid import Grid
     from fleche.memo.memo import Memo
@@ -100,6 +103,7 @@ class CachedFunction(Generic[P, R]):
         for name in _COPIED:
             if hasattr(function, name):
                 setattr(self, name, getattr(function, name))
+        check_added(function, options)
         profile = FunctionProfile(function, ignore=options.ignore, require=options.require, project=options.key)
         self._engine = Engine(self._kind, function, options, profile)
         self._receiver: tuple[Any, ...] = ()
@@ -180,6 +184,8 @@ class CachedFunction(Generic[P, R]):
     ) -> QueryIterator:
         """Return the stored calls of this function that have these arguments, of whatever code and version.
 
+        Those under the names that ``was`` gives are among them.
+
         Args:
             *args: Arguments by position. None, and an argument that is not given, matches anything;
                 ``digest(None)`` asks for None itself.
@@ -195,6 +201,10 @@ class CachedFunction(Generic[P, R]):
         memo = self._memo
         arguments = memo.profile.template((*self._receiver, *args), kwargs)
         template = QueryCall(module=memo.module, name=memo.name, arguments=arguments, metadata=metadata)
+        if memo.options.was:
+            from fleche.memo.places import Everywhere
+
+            return QueryIterator(Everywhere(memo.cache(), memo.adoption.filed_places), template)
         return QueryIterator(memo.cache(), template)
 
     @property
@@ -275,14 +285,21 @@ class CachedFunction(Generic[P, R]):
     def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Remove the record of a call, and return whether there was one. Its values stay in the store.
 
+        So that the next call computes, the records go too that would answer it under a name that the function had, or
+        of code that was accepted.
+
         Raises:
             Indigestible: An argument has no digest.
             TypeError: The function cannot be called so.
         """
-        key = self.key(*args, **kwargs)
-        cache = self._memo.cache()
-        there = cache.lookup(key) is not None
-        cache.evict(key)
+        memo = self._memo
+        sealed = memo.seal((*self._receiver, *args), kwargs)
+        cache = memo.cache()
+        there = False
+        for each in (sealed, *memo.elsewhere(cache, sealed)):
+            if cache.lookup(each.key) is not None:
+                there = True
+                cache.evict(each.key)
         return there
 
     def ref(self, /, *args: P.args, **kwargs: P.kwargs) -> Handle:
@@ -297,9 +314,11 @@ class CachedFunction(Generic[P, R]):
         """
         sealed = self._memo.seal((*self._receiver, *args), kwargs)
         cache = self._memo.cache()
-        if not self._memo.stored(cache, sealed, errors=False):
+        found = self._memo.where(cache, sealed, errors=False)
+        if found is None:
             self(*args, **kwargs)
-        return cache.load(sealed.key).ref()
+            found = self._memo.where(cache, sealed, errors=False) or sealed
+        return cache.load(found.key).ref()
 
     @overload
     def bind(self, /) -> BoundCall[P, R]: ...
@@ -345,6 +364,61 @@ class CachedFunction(Generic[P, R]):
     def code(self) -> Code:
         """The code that counts for the key, as ``f.code.digest`` and ``f.code.tree()``."""
         return Code(self._memo)
+
+    # -- calls of code that was edited -------------------------------------------------------------------------
+
+    def accept(self, /, *names: str, since: datetime | None = None) -> Proposal:
+        """Say that the edits since stored calls were computed change no result, so that these calls are hits again.
+
+        Nothing is done before ``.confirm()`` of what is returned, which shows the calls by the code that they were
+        computed with, what was edited since, and how many each edit brings back. An acceptance holds for one
+        fingerprint before and today's: the next edit misses again, and may be accepted in its turn, which brings back
+        the calls of both. It is recorded in the store with who says so and when, counts for everyone who uses the
+        store, and can be withdrawn; the stored calls themselves are not touched. Calls under the names that ``was``
+        gives are among them, and calls that lack parameters that ``added`` gives.
+
+        Args:
+            *names: Only code of which nothing else was edited since: the last parts of the names of functions, classes
+                or constants, such as ``"utils.clean"``.
+            since: Only code of which a call started then or later.
+
+        Raises:
+            StoreError: The store cannot be read.
+
+        >>> import fleche
+        >>> @fleche.cached(cache="memory")
+        ... def add(a, b):
+        ...     return a + b
+        >>> add.accept().calls
+        0
+        """
+        from fleche.memo.acceptance import propose
+
+        return propose(self._memo, names, since)
+
+    @property
+    def accepted(self) -> AcceptedEdits:
+        """The edits that were accepted for this function and not withdrawn: who, when, and which fingerprints."""
+        from fleche.memo.acceptance import accepted
+
+        return accepted(self._memo)
+
+    def withdraw(self, /, *codes: str) -> int:
+        """Take back what was accepted for this function: the calls miss again, as they did before.
+
+        Args:
+            *codes: The first characters of fingerprints, before or after the edit; without any, everything is.
+
+        Returns:
+            How many acceptances were withdrawn.
+
+        Raises:
+            Rejected: The cache is read-only.
+            StoreError: The store cannot be written.
+        """
+        from fleche.memo.acceptance import withdraw
+
+        return withdraw(self._memo, codes)
 
     # -- by the names of version 0 -----------------------------------------------------------------------------
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fleche.caches import BaseCache
 from fleche.call import Call, DigestedCall, FunctionProfile, MetaData, Outcome
@@ -41,6 +41,9 @@ from fleche.memo.run import Run
 from fleche.memo.statistics import Statistics
 from fleche.storage.base import CodeRecord, Hit
 from fleche.storage.leases import Lease
+
+if TYPE_CHECKING:
+    from fleche.memo.adoption import Adoption
 
 __all__ = ["Memo", "Sealed"]
 
@@ -99,6 +102,7 @@ class Memo(ABC):
             if mode is None
             else CodeWatch(function, mode=mode, roots=options.code_roots, environment=options.environment)
         )
+        self._adoption: Adoption | None = None
         self._prefix: tuple[Digest | None, bytes] | None = None
         self._told: set[tuple[int, Digest]] = set()
         self._referred = ReferredTypes()
@@ -231,8 +235,37 @@ class Memo(ABC):
 
         A store that cannot be read, and a value that is damaged or gone, are a miss and a warning.
         """
+        found = self.look_here(cache, sealed)
+        if found is not MISSING:
+            return found
+        for other in self.elsewhere(cache, sealed):
+            found = self.look_here(cache, other)
+            if found is not MISSING:
+                log.debug("%s: call %s is answered by %s", self.label, sealed.key[:12], other.key[:12])
+                return found
+        return MISSING
+
+    def look_here(self, cache: BaseCache, sealed: Sealed) -> Any:
+        """Return the stored result of a call that was filed under its own key, or ``MISSING``; as `look`."""
         hit = self.lookup(cache, sealed)
         return MISSING if hit is None else self.open(cache, sealed, hit)
+
+    @property
+    def adoption(self) -> Adoption:
+        """What the function's calls may have been filed under before it was renamed, moved, extended or accepted."""
+        if self._adoption is None:
+            from fleche.memo.adoption import Adoption  # only a miss needs it
+
+            self._adoption = Adoption(self)
+        return self._adoption
+
+    def elsewhere(self, cache: BaseCache, sealed: Sealed) -> Iterator[Sealed]:
+        """Yield a call under the other keys that it may have been filed under; a failure here is none of the call."""
+        try:
+            for key in self.adoption.keys(cache, sealed):
+                yield replace(sealed, key=key)
+        except Exception as error:
+            self.complaints.make(reason("adopt", error), f"was not looked up as it was before: {error}", error)
 
     def lookup(self, cache: BaseCache, sealed: Sealed) -> Hit | None:
         """Return the record of a call if it would be a hit, with its value not yet loaded."""
@@ -279,6 +312,16 @@ class Memo(ABC):
 
     def stored(self, cache: BaseCache, sealed: Sealed, *, errors: bool = True) -> bool:
         """Whether a call would be a hit, without loading its result; ``errors``: whether a kept exception counts."""
+        return self.where(cache, sealed, errors=errors) is not None
+
+    def where(self, cache: BaseCache, sealed: Sealed, *, errors: bool = True) -> Sealed | None:
+        """Return the call under the key of the record that would be its hit, or None; see `stored`."""
+        if self._is_here(cache, sealed, errors=errors):
+            return sealed
+        others = self.elsewhere(cache, sealed)
+        return next((other for other in others if self._is_here(cache, other, errors=errors)), None)
+
+    def _is_here(self, cache: BaseCache, sealed: Sealed, *, errors: bool) -> bool:
         hit = cache.lookup(sealed.key)
         if hit is None or hit.envelope is None or not self.counts(hit):
             return False
@@ -329,7 +372,7 @@ class Memo(ABC):
 
     def contest(self, cache: BaseCache, sealed: Sealed, *, refresh: bool = False) -> Contest:
         """Return this caller's contest for a key."""
-        look: Callable[[], Any] = _never if refresh else partial(self.look, cache, sealed)
+        look: Callable[[], Any] = _never if refresh else partial(self.look_here, cache, sealed)
         options = self.options
         return Contest(
             self._leases(cache),

@@ -32,6 +32,7 @@ from fleche.errors import AmbiguousDigestError, DamagedError, SaveError, Unknown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fleche.storage.acceptances import Forgotten
     from fleche.storage.envelope import Envelope
     from fleche.storage.leases import Lease, Leases
 
@@ -381,6 +382,23 @@ class CallStorage(KeyManagement):
         and running it again finishes. Where two records come to have one key, `DigestedCall.replaces` decides,
         oldest first.
         """
+
+    def forget(self, key: Digest | str, why: str = "forgotten") -> None:  # noqa: ARG002 - for storages that keep it
+        """Remove a record as `evict` does, and leave a trace that it was here, where the storage keeps such.
+
+        Args:
+            key: The key, or a prefix of it.
+            why: How: ``forgotten`` by somebody, or ``evicted`` by a limit.
+
+        Raises:
+            KeyError: A prefix names nothing.
+            AmbiguousDigestError: A prefix names more than one key.
+        """
+        self.evict(key)
+
+    def forgotten(self, key: Digest) -> Forgotten | None:  # noqa: ARG002 - for storages that keep it
+        """Return the trace of a record that was removed under a full key, or None; kept of the latest only."""
+        return None
 
     def recent(self, limit: int) -> Iterable[DigestedCall]:
         """Return at most so many records, newest first, of every outcome. Here: by listing."""

@@ -14,6 +14,7 @@ from fleche.call.records import DigestedCall, QueryCall
 from fleche.clock import to_micros
 from fleche.digest import Digest, digest
 from fleche.errors import DamagedError, UnknownDigestError, UnreadableError
+from fleche.storage.acceptances import TRACES, Acceptance, Forgotten, trace
 from fleche.storage.base import (
     CallMixin,
     CodeRecord,
@@ -170,6 +171,7 @@ class CallMemory(CallMixin, MemoryBackend):
     def __init__(self, storage: MutableMapping[Digest, Any] | None = None, *, store: MemoryStore | None = None) -> None:
         super().__init__(storage)
         self.store = store
+        self._traces: dict[Digest, Forgotten] = {}
 
     def put(self, value: DigestedCall, key: Digest) -> Digest:
         """Keep a record under a key."""
@@ -185,6 +187,21 @@ class CallMemory(CallMixin, MemoryBackend):
         """File a record under its lookup key; see `CallStorage.save`."""
         with self._lock:
             return super().save(call)
+
+    def forget(self, key: Digest | str, why: str = "forgotten") -> None:
+        """Remove a record, and leave a trace of it; see `CallStorage.forget`."""
+        whole = self._normalize_key(key)
+        with self._operation_context(whole, intent=Intent.WRITE), self._lock:
+            if self.storage.pop(whole, None) is None:
+                return
+            self._traces.pop(whole, None)
+            self._traces[whole] = trace(whole, why)
+            while len(self._traces) > TRACES:
+                del self._traces[next(iter(self._traces))]
+
+    def forgotten(self, key: Digest) -> Forgotten | None:
+        """Return the trace of a record that was removed, or None; see `CallStorage.forgotten`."""
+        return self._traces.get(key)
 
     def totals(self, limit: int) -> Sequence[FunctionTotal]:
         """Return what is held of each function; see `Surveyed.totals`."""
@@ -226,6 +243,7 @@ class MemoryStore:
         self.values = ValueMemory({}, store=self)
         self.calls = CallMemory({}, store=self)
         self.code: dict[Digest, CodeRecord] = {}
+        self._accepted: dict[tuple[Digest, Digest], Acceptance] = {}
         self.leases: Leases = ProcessLeases()
         self._loader: Loader = TRUSTED
         self.packing = packing
@@ -295,6 +313,24 @@ class MemoryStore:
     def code_record(self, digest: Digest) -> CodeRecord | None:
         """Return what stands behind a code fingerprint, or None; see `RecordStore`."""
         return self.code.get(digest)
+
+    def accept(self, acceptance: Acceptance) -> None:
+        """Keep an acceptance; see `Accepting.accept`."""
+        with self._lock:
+            self._accepted.pop((acceptance.old, acceptance.new), None)
+            self._accepted[acceptance.old, acceptance.new] = acceptance
+
+    def acceptances(self, new: Digest | None = None) -> Sequence[Acceptance]:
+        """Return the acceptances; see `Accepting.acceptances`."""
+        if not self._accepted:
+            return ()
+        with self._lock:
+            return [kept for kept in self._accepted.values() if new in (None, kept.new)]
+
+    def withdraw(self, old: Digest, new: Digest) -> bool:
+        """Remove an acceptance; see `Accepting.withdraw`."""
+        with self._lock:
+            return self._accepted.pop((old, new), None) is not None
 
     def check(self, *, repair: bool = False) -> Iterator[Finding]:
         """Look over what is kept; see `Checkable.check`."""

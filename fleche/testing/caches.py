@@ -6,6 +6,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import pytest
@@ -16,6 +17,7 @@ from fleche.caches import BaseCache, Filing
 from fleche.call import Call, Outcome, QueryCall
 from fleche.digest import Digest, digest
 from fleche.errors import AmbiguousDigestError, Rejected, SaveError, UnknownDigestError
+from fleche.storage.acceptances import Acceptance
 from fleche.storage.base import CodeRecord
 
 __all__ = ["CacheTests", "call"]
@@ -218,6 +220,40 @@ class CacheTests:
         assert cache.query().empty()
         with pytest.raises(KeyError):
             cache.evict("00000000")
+
+    def test_what_was_forgotten(self, cache: BaseCache, below: BaseCache) -> None:
+        """Where traces are kept, every cache tells of a call that was there and was removed."""
+        key = below.save(call())
+        below.evict(key)
+        left = below.forgotten(key)
+        told = cache.forgotten(key)
+        assert (told is None) is (left is None)
+        assert told is None or (told.key, told.why) == (key, "forgotten")
+        assert cache.forgotten(call("never").key) is None
+
+    def test_acceptances(self, cache: BaseCache, below: BaseCache) -> None:
+        """What was accepted is told by every cache; who may not write may not accept, and who cannot says so."""
+        said = Acceptance(old=digest("old"), new=digest("new"), who="ada@host", at=datetime(2026, 1, 1, tzinfo=UTC))
+        try:
+            below.accept(said)
+        except SaveError:
+            with pytest.raises(SaveError, match="keeps no acceptances"):
+                below.accept(said)
+            assert list(cache.acceptances()) == []
+            return
+        assert [each.old for each in cache.acceptances()] == [said.old]
+        assert [each.old for each in cache.acceptances(said.new)] == [said.old]
+        assert list(cache.acceptances(said.old)) == []
+        if not self.saves:
+            for refused in (lambda: cache.accept(said), lambda: cache.withdraw(said.old, said.new)):
+                with pytest.raises(Rejected):
+                    refused()
+            return
+        cache.accept(said)
+        assert len(cache.acceptances()) == 1
+        assert cache.withdraw(said.old, said.new)
+        assert not cache.withdraw(said.old, said.new)
+        assert list(cache.acceptances(said.new)) == []
 
     def test_values_by_themselves(self, cache: BaseCache) -> None:
         """A value that is kept has its digest and a form."""

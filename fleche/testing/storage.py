@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ from fleche.clock import to_micros
 from fleche.digest import Digest, digest
 from fleche.digest.algorithm import chosen
 from fleche.errors import AmbiguousDigestError, SaveError
+from fleche.storage.acceptances import Acceptance, Accepting
 from fleche.storage.base import CallStorage, CodeRecord, EnvelopeStorage, RecordStore, ValueStorage, in_order
 from fleche.storage.canonical import canonical
 from fleche.storage.envelope import Envelope
@@ -306,6 +308,33 @@ class CallStorageTests(_Suite):
                 assert plain(calls.load(call.key)) == plain(kept)
             assert calls.count() == 1
 
+    def test_forgetting(self) -> None:
+        """A record that is forgotten is gone; where traces are kept, one says when, how and by whom."""
+        with self.open() as calls:
+            key, other = calls.save(self.call()), calls.save(self.call(2))
+            calls.forget(key)
+            calls.forget(other[:12], "evicted")
+            calls.forget(self.call(3).key)
+            assert list(calls.list()) == []
+            with pytest.raises(KeyError):
+                calls.forget(key[:10])
+            left = calls.forgotten(key)
+            if left is None:
+                pytest.skip("this storage keeps no traces")
+            assert (left.key, left.why) == (key, "forgotten")
+            assert left.at.tzinfo is not None
+            assert "@" in left.who
+            again = calls.forgotten(other)
+            assert again is not None
+            assert again.why == "evicted"
+            assert calls.forgotten(self.call(3).key) is None
+            calls.save(self.call())
+            assert calls.contains(key)
+            calls.forget(key, "evicted")
+            last = calls.forgotten(key)
+            assert last is not None
+            assert last.why == "evicted"
+
     def test_evicting(self) -> None:
         """An evicted record is gone; evicting a full key that is not there is no error, an unknown prefix is."""
         with self.open() as calls:
@@ -567,6 +596,31 @@ class RecordStoreTests(_Suite):
             store.calls.evict(call.key)
             assert store.lookup(call.key) is None
             assert store.values.load(digest(1.5)) == 1.5
+
+    def test_acceptances(self) -> None:
+        """What was accepted is found by its new fingerprint, replaced by the same two, and withdrawn."""
+        with self.open() as store:
+            if not isinstance(store, Accepting):
+                pytest.skip("this store keeps no acceptances")
+            assert list(store.acceptances()) == list(store.acceptances(digest("new"))) == []
+            one, two, other = (
+                Acceptance(old=digest(old), new=digest(new), who=f"é\x00{old}", at=_NOON + timedelta(seconds=number))
+                for number, (old, new) in enumerate([("old", "new"), ("older", "new"), ("new", "newer")])
+            )
+            for each in (other, two, one):
+                store.accept(each)
+            found = sorted(store.acceptances(), key=lambda each: each.at)
+            assert [replace(each, signature=None) for each in found] == [one, two, other]
+            assert {each.old for each in store.acceptances(digest("new"))} == {one.old, two.old}
+            assert list(store.acceptances(digest("old"))) == []
+            again = replace(one, function="m.f", added={"seed": digest(42)}, at=_NOON + timedelta(hours=1))
+            store.accept(again)
+            assert replace(store.acceptances(digest("new"))[-1], signature=None) == again
+            assert len(store.acceptances()) == 3
+            assert store.withdraw(two.old, two.new)
+            assert not store.withdraw(two.old, two.new)
+            assert not store.withdraw(one.new, one.old)
+            assert [each.old for each in store.acceptances(digest("new"))] == [one.old]
 
     def test_an_error_may_have_no_value(self) -> None:
         """A failed call without a kept exception is found, and has no result."""

@@ -32,6 +32,7 @@ class Node:
         how: How ``label`` was found: ``source``, ``bytecode``, ``by value``, ``by binding``, ``by name``, ``by type``.
         edges: What it reaches, by label.
         source: Its literal source text, where that was used.
+        value: The value, where it holds objects of classes that are walked, whose names are in its digest.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Node:
     how: str
     edges: dict[str, Node] = field(default_factory=dict)
     source: str | None = None
+    value: Any = None
 
     def content(self) -> bytes:
         """Return the encoding of the node alone."""

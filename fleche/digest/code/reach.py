@@ -422,7 +422,9 @@ class Walker:
         if small:
             self._watch_value(value, found)
         node = Node("constant", name, found.raw, "by value" if small or not mutable else "by binding")
-        return self._with_classes(node, value, everywhere=True)
+        node = self._with_classes(node, value, everywhere=True)
+        node.value = value if node.edges else None
+        return node
 
     def _taken(self, value: Any) -> Digest:
         for _ in range(TRIES):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from operator import is_
 from types import FunctionType
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fleche.digest.code.seen import Seen
     from fleche.digest.code.values import Open
 
-__all__ = ["CodeWatch", "Mode", "fingerprint", "value_tree"]
+__all__ = ["CodeWatch", "Mode", "fingerprint", "graph_of"]
 
 Mode = Literal["deep", "own"]
 
@@ -113,6 +113,23 @@ class CodeWatch(_Watch):
             raise ValueError(f"mode is {mode!r}; it is 'deep' or 'own'")
         super().__init__(function, mode, tuple(roots), tuple(environment))
         _PROCESS.claim(function, roots)
+
+    def elsewhere(self, types: AbstractSet[type] = _NONE) -> Iterator[Node]:
+        """Yield what the function reaches, as seen from places where it may have been: more, or less, is walked there.
+
+        Args:
+            types: As for `current`.
+        """
+        yield self.taken(types).root
+        if self._mode != "deep":
+            return
+        from fleche.digest.code.scope import views
+
+        own = self._scope or self._new_scope()
+        for scope in views(self._function, self._roots):
+            if (scope.packages, scope.directory) != (own.packages, own.directory):
+                brought = frozenset([cls for cls in types if scope.covers(cls.__module__)])
+                yield _PROCESS.take(self._function, self._mode, scope, self._environment, brought).root
 
 
 class Snapshot:
@@ -231,31 +248,29 @@ class _Process:
             mode = "own"
         return self._watched(value, mode)
 
-    def snapshot(self, value: Any) -> Snapshot:
-        """Return what `fingerprint` rests on, in the mode that it would take; nothing is remembered."""
+    def graph(self, value: Any) -> Node | None:
         from fleche.digest.code.scope import installed
 
-        module, name = function_identity(value)
-        top = module.partition(".")[0]
-        foreign = top != MAIN and top not in self._claimed and installed(top)
-        if foreign and not always_fingerprinted(value):
-            from fleche.digest.code.seen import Seen
-
-            return Snapshot(Node("function", name, text(module) + text(name), "by name"), Seen(), cut=False)
-        return _Watch(value, "own" if foreign else "deep", (), ()).taken()
+        top = function_identity(value)[0].partition(".")[0]
+        if top != MAIN and top not in self._claimed and installed(top):
+            return self._snapshot(value, "own").root if always_fingerprinted(value) else None
+        return self._snapshot(value, "deep").root
 
     def _watched(self, value: Any, mode: Mode) -> Digest:
+        return self._snapshot(value, mode).digest
+
+    def _snapshot(self, value: Any, mode: Mode) -> Snapshot:
         key = (id(value), mode)
         known = self._kept.get(key)
         if known is not None and known[0]() is value:
-            return known[1].current()
+            return known[1].taken()
         watch = _Watch(value, mode, (), ())
         taken = watch.taken()
         if not taken.cut and isinstance(value, (FunctionType, type)):
             if len(self._kept) > self.KEPT:
                 self._kept.clear()
             self._kept[key] = (weakref.ref(value), watch)
-        return taken.digest
+        return taken
 
 
 _PROCESS = _Process()
@@ -272,6 +287,11 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def graph_of(obj: Any) -> Node | None:
+    """Return what a function or class as a value reaches, or None where it is known by its name."""
+    return _PROCESS.graph(_bare(obj))
 
 
 def fingerprint(obj: Any, mode: Mode = "deep") -> Digest:
@@ -297,12 +317,3 @@ def _bare(obj: Any) -> Any:
             obj = obj.func
         else:
             return obj
-
-
-def value_tree(obj: Any) -> CodeTree:
-    """Return what the fingerprint of a function or class as a value is made of.
-
-    Args:
-        obj: As for `fingerprint`.
-    """
-    return tree_of(_PROCESS.snapshot(_bare(obj)).root)

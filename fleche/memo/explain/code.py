@@ -354,10 +354,13 @@ def _parsed(source: str) -> Any:
 
 def differences_of(old: Any, new: Any) -> Iterator[str]:
     """Yield what differs between two functions or classes that are values, in words."""
-    from fleche.digest.code.watch import value_tree
+    from fleche.digest.code.graph import tree_of
+    from fleche.digest.code.watch import graph_of
 
-    found = code_changes(CodeGraph.of_tree(value_tree(old)), CodeGraph.of_tree(value_tree(new)))
-    return map(str, found)
+    before, after = graph_of(old), graph_of(new)
+    if before is None or after is None:  # known by their names
+        return iter(())
+    return map(str, code_changes(CodeGraph.of_tree(tree_of(before)), CodeGraph.of_tree(tree_of(after))))
 
 
 def alike(old: CodeGraph, new: CodeGraph) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -17,6 +17,9 @@ __all__ = ["Nearest", "Relation", "nearest", "ranked"]
 _LATEST = 200  # calls of the function that are looked at because they are the latest
 _SHARING = 20  # calls that are looked at because they share certain arguments
 _ARGUMENTS = 12  # arguments that are left out in turn
+Place = tuple[str, str]
+"""Module and name."""
+
 _OTHERS = 100  # calls of other functions that are looked at
 
 
@@ -43,7 +46,9 @@ class Nearest:
     calls: tuple[LazyCall, ...]
 
 
-def nearest(cache: BaseCache, new: DigestedCall, alike: Callable[[Digest], bool]) -> Nearest | None:
+def nearest(
+    cache: BaseCache, new: DigestedCall, alike: Callable[[Digest], bool], places: Sequence[Place]
+) -> Nearest | None:
     """Return the stored calls that are nearest to a call; None where there is none of this function, nor of a like one.
 
     Calls of the same function count before all others: the latest 200, and 20 each of those that share all arguments,
@@ -54,17 +59,19 @@ def nearest(cache: BaseCache, new: DigestedCall, alike: Callable[[Digest], bool]
         cache: Where to look.
         new: The call.
         alike: Whether the code behind a fingerprint is that of the function, whatever it is called.
+        places: Module and name under which calls of the function are filed, or were before.
 
     Raises:
         StoreError: The cache cannot be read.
     """
     for outcomes in (frozenset({Outcome.RESULT}), frozenset(Outcome)):
-        found = _found(cache, new, _of_function(new, outcomes))
+        templates = [each for place in places for each in _of_function(new, place, outcomes)]
+        found = _found(cache, new, templates)
         if found:
             return Nearest(relation=Relation.SAME, calls=tuple(ranked(found, new)))
     named = None
     for relation, templates in _elsewhere(new):
-        found = [call for call in _found(cache, new, templates) if not _same_function(call, new)]
+        found = [call for call in _found(cache, new, templates) if (call.module, call.name) not in places]
         known = {code: alike(code) for code in dict.fromkeys(call.code for call in found) if code is not None}
         same = [call for call in found if (known[call.code] if call.code else _is_same_without(relation, new))]
         if same:
@@ -88,11 +95,12 @@ def _found(cache: BaseCache, new: DigestedCall, templates: Iterable[tuple[QueryC
     return list(calls.values())
 
 
-def _of_function(new: DigestedCall, outcomes: frozenset[Outcome]) -> Iterator[tuple[QueryCall, int]]:
+def _of_function(new: DigestedCall, place: Place, outcomes: frozenset[Outcome]) -> Iterator[tuple[QueryCall, int]]:
     arguments = dict(new.arguments)
+    module, name = place
 
     def asked(**given: Digest) -> QueryCall:
-        return QueryCall(module=new.module, name=new.name, arguments=given, outcomes=outcomes)
+        return QueryCall(module=module, name=name, arguments=given, outcomes=outcomes)
 
     yield asked(), _LATEST
     if not arguments:
@@ -100,11 +108,11 @@ def _of_function(new: DigestedCall, outcomes: frozenset[Outcome]) -> Iterator[tu
     yield asked(**arguments), _SHARING
     some = list(arguments)[:_ARGUMENTS]
     if len(arguments) > 1:
-        for name in some:
-            yield asked(**{other: digest for other, digest in arguments.items() if other != name}), _SHARING
+        for left in some:
+            yield asked(**{other: digest for other, digest in arguments.items() if other != left}), _SHARING
     if len(arguments) > 2:
-        for name in some:
-            yield asked(**{name: arguments[name]}), _SHARING
+        for shared in some:
+            yield asked(**{shared: arguments[shared]}), _SHARING
 
 
 def _elsewhere(new: DigestedCall) -> Iterator[tuple[Relation, list[tuple[QueryCall, int]]]]:
@@ -113,10 +121,6 @@ def _elsewhere(new: DigestedCall) -> Iterator[tuple[Relation, list[tuple[QueryCa
         yield Relation.ARGUMENTS, [(QueryCall(arguments=arguments), _SHARING)]
     yield Relation.NAME, [(QueryCall(name=new.name), _OTHERS)]
     yield Relation.MODULE, [(QueryCall(module=new.module), _OTHERS)]
-
-
-def _same_function(call: LazyCall, new: DigestedCall) -> bool:
-    return (call.module, call.name) == (new.module, new.name)
 
 
 def ranked(calls: Iterable[LazyCall], new: DigestedCall) -> list[LazyCall]:

@@ -18,6 +18,7 @@ from fleche.memo.explain.plan import Plan, Planned, Status
 from fleche.memo.explain.reasons import Cause
 from fleche.memo.explain.why import Explanation
 from fleche.memo.memo import Memo, Sealed
+from fleche.storage.acceptances import Acceptance
 from fleche.storage.base import Variant
 
 __all__ = ["planned"]
@@ -55,6 +56,7 @@ class _Planner:
         self._cache = cache
         self._sample = cache.latest(QueryCall(module=memo.module, name=memo.name), _SAMPLE)
         self._variants = cache.variants(memo.module, memo.name)[:_VARIANTS]
+        self._said: Any = _Said(cache)
         self._told: dict[tuple[Variant, Digest | None], tuple[Cause, str]] = {}
         self._asked = 0.0
 
@@ -68,13 +70,16 @@ class _Planner:
                 batch = [self._sealed(args, kwargs) for args, kwargs in calls[start : start + _BATCH]]
                 fresh = [each for each in batch if isinstance(each, Sealed)]
                 there = self._cache.present([each.key for each in fresh])
-                before = self._before([each for each in fresh if each.key not in there])
+                adopted = self._adopted([each for each in fresh if each.key not in there])
+                left = [each for each in fresh if each.key not in there and each.key not in adopted]
+                before = self._before(left)
                 for each in batch:
                     bar.step()
                     if isinstance(each, Planned):
                         made.append(each)
                         continue
-                    found = self._planned(each, each.key in there, before.get(each.key), each.key in seen)
+                    known = each.key in there or each.key in adopted
+                    found = self._planned(each, known, before.get(each.key), each.key in seen)
                     seen.add(each.key)
                     made.append(found)
                     if found.status is Status.MISS:
@@ -122,7 +127,8 @@ class _Planner:
     def _standing(self, sealed: Sealed) -> tuple[Cause | None, str]:
         hit = self._cache.lookup(sealed.key)
         if hit is None:
-            return None, ""
+            adopted = Explanation(self._memo, self._cache, sealed).adopted(self._said)
+            return (None if adopted is None else Cause.HIT), ""
         if self._memo.counts(hit) and hit.envelope is not None and self._memo.options.valid_if is None:
             return Cause.HIT, ""
         found = Explanation(self._memo, self._cache, sealed).standing(hit, None)
@@ -140,6 +146,12 @@ class _Planner:
         finally:
             self._asked += time.monotonic() - began
         return "" if holder is None else f"pid {holder.pid} on {holder.host}"
+
+    def _adopted(self, missing: Sequence[Sealed]) -> set[Digest]:
+        """Return the keys of those calls that may be stored for an earlier name or accepted code."""
+        others = {each.key: list(self._memo.adoption.keys(self._said, each)) for each in missing}
+        there = self._cache.present([key for keys in others.values() for key in keys])
+        return {key for key, keys in others.items() if not there.isdisjoint(keys)}
 
     # -- earlier code ------------------------------------------------------------------------------------------
 
@@ -205,6 +217,24 @@ class _Planner:
         except Exception:
             return None
         return None if found is None else found.size
+
+
+class _Said:
+    """What was accepted, asked once for each fingerprint.
+
+    Args:
+        cache: Where it is kept.
+    """
+
+    def __init__(self, cache: BaseCache) -> None:
+        self._cache = cache
+        self._known: dict[Digest | None, Sequence[Acceptance]] = {}
+
+    def acceptances(self, new: Digest | None = None) -> Sequence[Acceptance]:
+        """Return what was accepted for a fingerprint; see `BaseCache.acceptances`."""
+        if new not in self._known:
+            self._known[new] = self._cache.acceptances(new)
+        return self._known[new]
 
 
 _STANDING = {

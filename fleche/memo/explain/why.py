@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -96,6 +97,9 @@ class Explanation:
         standing = None if hit is None else self.standing(hit, own)
         if standing is not None and standing.kind is Cause.HIT:
             return self._hit(mode, standing, own)
+        adopted = self.adopted(self._cache)
+        if adopted is not None:
+            return self._hit(mode, *adopted)
         causes = [] if standing is None else [standing]
         causes += self._modes(mode)
         causes += self._running()
@@ -117,8 +121,29 @@ class Explanation:
             return self._made(False, causes, nearest=own)
         return self._made(True, [standing], nearest=own)
 
-    def standing(self, hit: Hit, own: LazyCall | None) -> Reason:
-        """Return what the record under the key is good for."""
+    def adopted(self, said: BaseCache) -> tuple[Reason, LazyCall | None] | None:
+        """Return the record of an earlier name, or of accepted code, that answers the call; None where none does.
+
+        Args:
+            said: Where it is asked what was accepted.
+        """
+        try:
+            for key in self._memo.adoption.keys(said, self._sealed):
+                hit = self._cache.lookup(key)
+                own = None if hit is None else next(iter(self._cache.find_key(key)), None)
+                if hit is None or own is None:
+                    continue
+                standing = self.standing(hit, own, replace(self._sealed, key=key))
+                if standing.kind is Cause.HIT:
+                    place = f"{own.module}.{own.name}"
+                    how = "code that was accepted" if place == self._memo.label else place
+                    return Reason(Cause.HIT, f"{standing.text}, as call {short(key)} of {how}"), own
+        except Exception as error:  # the call itself would be told, and compute
+            log.debug("%s: what it was before is not known: %s", self._memo.label, error)
+        return None
+
+    def standing(self, hit: Hit, own: LazyCall | None, sealed: Sealed | None = None) -> Reason:
+        """Return what a record is good for: that of the call itself, or one that counts for it."""
         when = self._when(hit)
         if hit.outcome is Outcome.PARTIAL:
             told = "was read only in part, so that its end is not known; the next call that is read to its end counts"
@@ -132,7 +157,7 @@ class Explanation:
         if not self._memo.counts(hit):
             return self._expired(hit, when)
         if hit.outcome is Outcome.RESULT:
-            refused = self._refused(when)
+            refused = self._refused(when, sealed or self._sealed)
             if refused is not None:
                 return refused
         unreadable = self._unreadable(hit)
@@ -161,9 +186,9 @@ class Explanation:
         told = f"it expired {ago(end, datetime.now(UTC))}: computed {when}, and {name} is {duration(ttl)}"
         return Reason(Cause.EXPIRED, told)
 
-    def _refused(self, when: str) -> Reason | None:
+    def _refused(self, when: str, sealed: Sealed) -> Reason | None:
         try:
-            if self._memo.valid(self._cache, self._sealed):
+            if self._memo.valid(self._cache, sealed):
                 return None
         except Exception as error:
             return Reason(Cause.REFUSED, f"valid_if raised {type(error).__name__}: {error}")
@@ -235,7 +260,8 @@ class Explanation:
 
     def _compared(self, causes: list[Reason]) -> Why:
         try:
-            found = nearest(self._cache, self._record, self._same_code)
+            places = [(place.module, place.name) for place in self._memo.adoption.filed_places]
+            found = nearest(self._cache, self._record, self._same_code, places)
         except Exception as error:
             return self._made(False, [*causes, Reason(Cause.STORE, f"the cache cannot be searched: {error}")])
         unstored = [Reason(Cause.UNSTORED, told) for told in self._memo.complaints.unstored()]
@@ -271,6 +297,9 @@ class Explanation:
         """Return the fields of a `Why` that say what differs from a stored call, and the causes."""
         old, new = near.record, self._record
         found = argument_differences(Told.of(near), self._told())
+        for name, meant in self._memo.adoption.meant.items():  # what calls meant before the parameter was added
+            if name not in old.arguments and new.arguments.get(name) == meant:
+                found.pop(name, None)
         fields, changes = self._changes(near) if relation is Relation.SAME else ({}, [])
         versions = [each for each in changes if each.kind is Cause.VERSION]
         reasons = self._named(near, relation) + versions
@@ -311,7 +340,7 @@ class Explanation:
     def _code(self, old: Digest | None) -> tuple[tuple[CodeChange, ...], list[Reason]]:
         """Return what differs from the code behind a fingerprint; else, in words, why that is not known."""
         new = self._sealed.code
-        if old == new:
+        if old == new or old in self._counting():
             return (), []
         if old is None or new is None:
             was, now = ("was not", "is") if old is None else ("was", "is not")
@@ -321,7 +350,18 @@ class Explanation:
             return (), [
                 Reason(Cause.CODE, "the code differs; that of the stored call was not kept, so where is not known")
             ]
-        return code_changes(before, self._current()), []
+        after = self._current()
+        return (() if alike(before, after) else code_changes(before, after)), []
+
+    def _counting(self) -> frozenset[Digest | None]:
+        """Return the fingerprints that count for that of the call: of earlier names, and what was accepted."""
+        try:
+            adoption = self._memo.adoption
+            origins = adoption.origins(self._sealed.code, self._sealed.types)
+            accepted = [step.code for step in adoption.reached(self._cache, origins)]
+            return frozenset([*(origin.code for origin in origins), *accepted])
+        except Exception:
+            return frozenset()
 
     def _graph(self, digest: Digest | None) -> CodeGraph | None:
         return None if digest is None else kept_graph(self._cache, digest)

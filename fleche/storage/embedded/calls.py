@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fleche.call.records import DigestedCall, QueryCall
 from fleche.digest import Digest
 from fleche.errors import UnknownDigestError
+from fleche.storage.acceptances import Forgotten
 from fleche.storage.base import CallStorage, Intent, Variant
+from fleche.storage.embedded import said
 from fleche.storage.embedded.keys import EmbeddedKeys
 from fleche.storage.sql import records, statements
 
@@ -71,6 +73,15 @@ class EmbeddedCalls(EmbeddedKeys, CallStorage):
         from fleche.storage.sql.columns import columns  # what asks is not imported for a hit
 
         return self._database.read(partial(columns, template.digested()))
+
+    def forget(self, key: Digest | str, why: str = "forgotten") -> None:
+        """Remove a record, and leave a trace of it; see `CallStorage.forget`."""
+        with self._operation_context(key, intent=Intent.WRITE):
+            said.forget(self._database, self._normalize_key(key), why)
+
+    def forgotten(self, key: Digest) -> Forgotten | None:
+        """Return the trace of a record that was removed, or None; see `CallStorage.forgotten`."""
+        return said.forgotten(self._database, key)
 
     def totals(self, limit: int) -> Sequence[FunctionTotal]:
         """Return what is held of each function; see `Surveyed.totals`."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fleche.call.records import DigestedCall, QueryCall
 from fleche.digest import Digest
 from fleche.errors import UnknownDigestError
+from fleche.storage.acceptances import Forgotten
 from fleche.storage.authenticity import Authenticity
 from fleche.storage.base import CallStorage, Intent, in_order
 from fleche.storage.builder import Builder
@@ -96,6 +97,19 @@ class FileCalls(ShardedKeys, CallStorage):
         if found is None:
             return iter(in_order(record for record in self._records() if template.matches(record)))
         return (record for record in found if template.matches(record))
+
+    def forget(self, key: Digest | str, why: str = "forgotten") -> None:
+        """Remove a record, and leave a trace of it; see `CallStorage.forget`."""
+        with self._operation_context(key, intent=Intent.WRITE):
+            whole = self._normalize_key(key)
+            there = self.files.exists(whole)
+            self.files.remove(whole)
+            if there and self.store is not None:
+                self.store.traces.leave(whole, why)
+
+    def forgotten(self, key: Digest) -> Forgotten | None:
+        """Return the trace of a record that was removed, or None; see `CallStorage.forgotten`."""
+        return None if self.store is None else self.store.traces.of(key)
 
     def recent(self, limit: int) -> Iterable[DigestedCall]:
         """Return at most so many records, newest first; see `CallStorage.recent`."""

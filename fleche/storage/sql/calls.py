@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Executable
 from fleche.call.records import DigestedCall, QueryCall
 from fleche.digest import Digest
 from fleche.errors import UnknownDigestError
+from fleche.storage.acceptances import Forgotten
 from fleche.storage.base import CallStorage, Intent, Variant
-from fleche.storage.sql import core, core_records
+from fleche.storage.sql import core, core_records, said
 from fleche.storage.sql.conditions import POSTGRESQL, SQLITE, Dialect
 from fleche.storage.sql.filing import Filing
 from fleche.storage.sql.keys import SqlKeys, whole_key
@@ -95,6 +96,19 @@ class SqlCalls(SqlKeys, CallStorage):
         """Return how many records there are."""
         row = self._connections.one(core.CALL_COUNT)
         return 0 if row is None else int(row[0])
+
+    def forget(self, key: Digest | str, why: str = "forgotten") -> None:
+        """Remove a record, and leave a trace of it; see `CallStorage.forget`."""
+        with self._operation_context(key, intent=Intent.WRITE):
+            whole = self._normalize_key(key)
+            known = whole_key(whole)
+            if known is not None:
+                said.forget(self._connections, whole, known, why)
+
+    def forgotten(self, key: Digest) -> Forgotten | None:
+        """Return the trace of a record that was removed, or None; see `CallStorage.forgotten`."""
+        known = whole_key(key)
+        return None if known is None else said.forgotten(self._connections, key, known)
 
     def transform(self, func: Callable[[DigestedCall], DigestedCall] | None = None) -> None:
         """Replace every record, in one transaction; see `CallStorage.transform`.

@@ -22,6 +22,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
     union,
     update,
 )
@@ -36,11 +37,13 @@ from fleche.storage.sql.record_columns import RECORD
 from fleche.storage.sql.schema import (
     METADATA,
     VERSION,
+    aliases,
     arguments,
     calls,
     code,
     edges,
     environments,
+    forgotten,
     functions,
     metadata,
     parts,
@@ -75,7 +78,7 @@ _inline = calls.c.envelope.is_not(None)
 
 
 def _statements() -> dict[str, ClauseElement]:
-    return {**_fast(), **_filing(), **_reading(), **_values()}
+    return {**_fast(), **_filing(), **_reading(), **_values(), **_said()}
 
 
 def _fast() -> dict[str, ClauseElement]:
@@ -141,6 +144,27 @@ def _filing() -> dict[str, ClauseElement]:
         "DROP_METADATA": delete(metadata).where(metadata.c.call == _ID),
         "DROP_EDGES": delete(edges).where(edges.c.call == _ID),
         "DROP_CALL": delete(calls).where(calls.c.id == _ID),
+    }
+
+
+def _said() -> dict[str, ClauseElement]:
+    said = select(aliases.c.old, aliases.c.new, aliases.c.who, aliases.c.at).order_by(aliases.c.at, aliases.c.old)
+    put = insert(aliases).values(_parameters("old", "new", "who", "at"))
+    latest = select(func.max(forgotten.c.id)).scalar_subquery()
+    return {
+        "ALIASES": said,
+        "ALIASES_OF": said.where(aliases.c.new == bindparam("new")),
+        "ADD_ALIAS": put.on_conflict_do_update(
+            index_elements=["old", "new"], set_={"who": put.excluded.who, "at": put.excluded.at}
+        ),
+        "DROP_ALIAS": delete(aliases).where(aliases.c.old == bindparam("old"), aliases.c.new == bindparam("new")),
+        "HAS_FORGOTTEN": select(literal_column("1"))
+        .select_from(text("sqlite_master"))
+        .where(literal_column("name") == literal_column("'forgotten'")),
+        "FORGOTTEN": select(forgotten.c.at, forgotten.c.who, forgotten.c.why).where(forgotten.c.key == _KEY),
+        "DROP_FORGOTTEN": delete(forgotten).where(forgotten.c.key == _KEY),
+        "ADD_FORGOTTEN": insert(forgotten).values(_parameters("key", "at", "who", "why")),
+        "TRIM_FORGOTTEN": delete(forgotten).where(forgotten.c.id <= latest - bindparam("limit")),
     }
 
 

@@ -734,3 +734,63 @@ def test_no_warning_is_made(cache: Cache, recwarn: pytest.WarningsRecorder) -> N
     f(1)
     f.why(1), f.why(2), f.why(threading.Lock())
     assert not [each for each in recwarn if issubclass(each.category, FlecheWarning)]
+
+
+# -- calls that count for others -------------------------------------------------------------------------------------
+
+
+CODE = "from fleche import cached\n@cached{options}\ndef {name}({parameters}):\n    return x + {step}\n"
+
+
+def version(directory: Path, **changes: str) -> str:
+    """Write one version of a module; return the name of its function."""
+    fields = {"options": "", "name": "fit", "parameters": "x", "step": "1", **changes}
+    write(directory, {"main.py": CODE.format(**fields)})
+    return fields["name"]
+
+
+def test_a_renamed_function_with_was(cache: Cache, tmp_path: Path) -> None:
+    """Its stored calls are hits, and near; its name is no difference."""
+    version(tmp_path / "one")
+    with imported(tmp_path / "one") as module:
+        module.fit(1)
+    version(tmp_path / "two", options="(was='pkg.main.fit')", name="train")
+    with imported(tmp_path / "two") as module:
+        why = module.train.why(1)
+        assert why.hit
+        assert "of pkg.main.fit" in text(why)
+        why = module.train.why(2)
+        plan = module.train.plan([1, 2])
+    assert [str(reason) for reason in why.causes] == ["x: 1 -> 2"]
+    assert (plan.hits, plan.misses) == (1, 1)
+
+
+def test_accepted_code(cache: Cache, tmp_path: Path) -> None:
+    """An edit that somebody accepted is no difference."""
+    version(tmp_path / "one")
+    with imported(tmp_path / "one") as module:
+        module.fit(1)
+    version(tmp_path / "two", step="(2 - 1)")
+    with imported(tmp_path / "two") as module:
+        assert module.fit.why(1).cause is Cause.CODE
+        assert module.fit.plan([1, 2]).hits == 0
+        module.fit.accept().confirm()
+        assert module.fit.contains(1)
+        assert module.fit.why(1).hit
+        assert "code that was accepted" in text(module.fit.why(1))
+        assert [str(reason) for reason in module.fit.why(2).causes] == ["x: 1 -> 2"]
+        assert module.fit.plan([1, 2]).hits == 1
+
+
+def test_a_forgotten_call(cache: Cache) -> None:
+    """Is said to be so, with when and by whom."""
+
+    @cached
+    def f(x: int) -> int:
+        return x
+
+    f(1)
+    assert f.forget(1)
+    why = f.why(1)
+    assert why.cause is Cause.FORGOTTEN
+    assert "it was stored, and was forgotten: forgotten on" in text(why)
