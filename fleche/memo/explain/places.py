@@ -33,6 +33,8 @@ PLAIN = frozenset({int, str, bytes, bool, type(None)})
 
 def surely(old: Any, new: Any) -> bool | None:
     """Return whether two values have one digest, where their types tell that at once; else None."""
+    if old is new:
+        return True
     kind = type(old)
     if kind in PLAIN or kind is float:
         if type(new) is not kind:

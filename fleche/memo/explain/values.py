@@ -184,6 +184,10 @@ class _Comparison:
         elif kind is deque:
             yield (place, ""), list(old), list(new)
             yield (place, ".maxlen"), old.maxlen, new.maxlen
+        elif issubclass(kind, BaseException) and kind.__reduce__ is BaseException.__reduce__:
+            one, other = (BaseException.__reduce__(each) for each in (old, new))
+            yield (place, ".args"), one[1], other[1]
+            yield (place, ".__dict__"), dict(vars(old)), dict(vars(new))
         elif isinstance(getattr(kind, "__struct_fields__", None), tuple):  # of msgspec
             for name in kind.__struct_fields__:
                 yield (place, f".{name}"), getattr(old, name), getattr(new, name)

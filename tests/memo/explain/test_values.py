@@ -217,6 +217,8 @@ CASES: list[tuple[Any, Any, str]] = [
     (Plain(a=1), Plain(a=1, b=2), "x.b: added 2"),
     (Plain(a=1, b=2), Plain(a=1), "x.b: removed 2"),
     (Slots(1, 2), Slots(1, 3), "x.b: 2 -> 3"),
+    (ValueError(1, "a"), ValueError(1, "b"), "x.args[1]: 'a' -> 'b'"),
+    (ValueError(1), TypeError(1), "x: <ValueError> -> <TypeError>"),
     (Custom([1]), Custom([2]), "x.__digest__()[0]: 1 -> 2"),
     (Layer(1), Attrs(1), "x: <Layer> -> <Attrs>"),
     (functools.partial(twice, 1), functools.partial(twice, 2), "x.args[0]: 1 -> 2"),
