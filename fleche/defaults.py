@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fleche.call.lazy import DIFFING
+from fleche.call.diffing import DIFFING
 from fleche.digest.algorithm import set_configured
 from fleche.digest.drawing import DRAWING
 from fleche.digest.text import Digest

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fleche.call.diffing import DIFFING
 from fleche.call.records import DigestedCall, Metadata, Outcome, Version
 from fleche.digest import Digest
 from fleche.errors import ConfigError, DamagedError, ValueNotStored
@@ -13,7 +14,7 @@ from fleche.errors import ConfigError, DamagedError, ValueNotStored
 if TYPE_CHECKING:
     Diff = Any  # fleche.memo.explain.Diff, of a layer above
 
-__all__ = ["BRINGS", "DIFFING", "HIDDEN", "SKETCHES", "CallSource", "Handle", "LazyArguments", "LazyCall"]
+__all__ = ["BRINGS", "HIDDEN", "SKETCHES", "CallSource", "Handle", "LazyArguments", "LazyCall"]
 
 _LINE = 160  # characters of the arguments in a call's repr
 _NOT_STORED = "it was larger than store_arguments, holds handles, or was evicted; only its digest is known"
@@ -39,16 +40,6 @@ class CallSource(Protocol):
 
     def draw(self, call: LazyCall) -> str:
         """Return a record as HTML."""
-
-
-class _Diffing:
-    """What compares two calls; set once by ``fleche/__init__``, since it needs layers above."""
-
-    def __init__(self) -> None:
-        self.calls: Callable[[LazyCall, LazyCall], Any] | None = None
-
-
-DIFFING = _Diffing()
 
 
 class Handle(Digest):

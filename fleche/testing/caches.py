@@ -115,6 +115,27 @@ class CacheTests:
         assert [found.key for found in cache.recent(2)] == [call(9).key, keys[2]]
         assert len(cache.query().rows()) == 3
 
+    def test_a_large_argument_leaves_a_sketch(self, cache: BaseCache, below: BaseCache) -> None:
+        """Which is found through every cache, and goes where the call goes; it is no orphan."""
+        from fleche.caches import Cache
+        from fleche.call.sketch import sketch, sketches_of
+        from fleche.storage.memory import MemoryStore
+
+        large = "x" * 3_000_000
+        below.save(call(large))
+        if not self.keeps:
+            return
+        (named,) = sketches_of(cache.query().only().record)
+        assert named == ("x", digest(sketch(large)))
+        assert cache.load_value(Digest(named[1])) == sketch(large)
+        with pytest.raises(KeyError):
+            cache.load_value(digest(large))
+        store = MemoryStore()
+        other = Cache(store.values, store.calls)
+        assert cache.transfer(other).ok
+        assert other.load_value(Digest(named[1])) == sketch(large)
+        assert cache.verify(values=True).ok
+
     def test_the_latest_calls_of_a_function(self, cache: BaseCache, below: BaseCache) -> None:
         """Of those that match, the last come first; no more than are asked for."""
         keys = [below.save(call(x)) for x in range(6)] + [below.save(call(7, name="g"))]

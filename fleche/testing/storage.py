@@ -258,6 +258,54 @@ class CallStorageTests(_Suite):
         }
         return DigestedCall(**{**defaults, **fields})
 
+    def test_the_latest_that_match(self) -> None:
+        """No more than are asked for, those that were filed and started last first."""
+        with self.open() as calls:
+            made = [
+                DigestedCall(
+                    module="m",
+                    name="f" if n % 3 else "g",
+                    arguments={"x": digest(n % 2)},
+                    code=digest(n // 4),
+                    result=digest(n),
+                    at=_NOON + timedelta(minutes=n),
+                )
+                for n in range(12)
+            ]
+            for record in made:
+                calls.save(record)
+            for template in (
+                QueryCall(),
+                QueryCall(name="f"),
+                QueryCall(module="m", name="f", arguments={"x": 1}),
+                QueryCall(name="f", code=digest(2)),
+                QueryCall(metadata={"runtime": {}}),
+            ):
+                found = [record.key for record in calls.latest(template, 3)]
+                assert found == [record.key for record in calls.query(template)][::-1][:3]
+            assert list(calls.latest(QueryCall(name="never"), 3)) == []
+            assert list(calls.latest(QueryCall(), 0)) == []
+
+    def test_which_of_many_keys_are_present(self) -> None:
+        """Those that have a record, whatever its outcome."""
+        with self.open() as calls:
+            made = [DigestedCall(module="m", name=f"f{n}", outcome=Outcome.ERROR) for n in range(3)]
+            keys = [calls.save(record) for record in made]
+            others = [digest(n) for n in range(1300)]
+            assert calls.present([*others, *keys, *keys]) == set(keys)
+            assert calls.present([]) == set()
+
+    def test_the_variants_of_a_function(self) -> None:
+        """Its versions and codes, the latest first, told apart by type."""
+        with self.open() as calls:
+            variants = [(None, None), (1, digest("a")), ("1", digest("a")), (1, digest("b"))]
+            for minute, (version, code) in enumerate(variants):
+                at = _NOON + timedelta(minutes=minute)
+                calls.save(DigestedCall(module="m", name="f", version=version, code=code, result=digest(1), at=at))
+            calls.save(DigestedCall(module="m", name="g", version=7, result=digest(1), at=_NOON))
+            assert list(map(repr, calls.variants("m", "f"))) == list(map(repr, variants[::-1]))
+            assert list(calls.variants("m", "h")) == []
+
     def test_a_void_or_any_other_storage_returns_the_key_of_what_it_saves(self) -> None:
         """``save(call) == call.key``, of any storage."""
         with self.open() as calls:

@@ -12,6 +12,7 @@ from fleche.errors import FlecheError
 from fleche.memo.explain.code import CodeChange, code_changes, kept_graph
 from fleche.memo.explain.differences import Differences
 from fleche.memo.explain.records import Told, argument_differences
+from fleche.memo.explain.texts import printable
 from fleche.memo.explain.values import difference
 
 __all__ = ["Diff", "diff"]
@@ -61,7 +62,7 @@ class Diff:
             lines += [f"    {line}" for line in change.diff.splitlines()]
         lines += [f"  {self.note}"] if self.note else []
         lines += [f"  {line}" for line in str(self.result or "").splitlines()]
-        return "\n".join(lines if self else [*lines, "  nothing differs"])
+        return "\n".join(map(printable, lines if self else [*lines, "  nothing differs"]))
 
     def __repr__(self) -> str:
         return str(self)
@@ -122,7 +123,7 @@ def _code(old: LazyCall, new: LazyCall) -> tuple[tuple[CodeChange, ...], str]:
     if old.code == new.code:
         return (), ""
     if old.code is None or new.code is None:
-        return (), f"code was {'not ' if old.code is None else ''}part of the key of the one, and not of the other's"
+        return (), "code is part of the key of one of them only"
     graphs = kept_graph(old.source, old.code), kept_graph(new.source, new.code)
     if graphs[0] is None or graphs[1] is None:
         return (), "the code differs, and was not kept of both"

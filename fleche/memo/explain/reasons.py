@@ -14,6 +14,7 @@ from fleche.display import ago, arguments, duration, short
 from fleche.errors import ValueNotStored
 from fleche.memo.explain.code import CodeChange
 from fleche.memo.explain.differences import Differences
+from fleche.memo.explain.texts import printable
 
 __all__ = ["Cause", "Reason", "Why"]
 
@@ -116,7 +117,7 @@ class Why:
         told += f" (and {more:,} more)" if more > 0 else ""
         if self.nearest is not None and not self.hit and self.nearest.key != self.key:
             told += f" (nearest: call {short(self.nearest.key)}{_when(self.nearest, ', ')})"
-        return told
+        return printable(told)
 
     def __str__(self) -> str:
         head = f"{'hit' if self.hit else 'miss'}: {self.function}"
@@ -130,7 +131,7 @@ class Why:
             lines.append(f"  {'its record' if own else 'nearest'}: {_named(self.nearest)}")
             lines += [f"    {each}" for each in self._compared()]
             lines += [f"    all else is equal: {each}" for each in [self._equal()] if each and not own]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
     def _compared(self) -> Iterator[str]:
         """Yield what differs from the nearest call, line by line, as the causes have it, with all that is known."""

@@ -11,13 +11,18 @@ from fleche.call import kind_of
 from fleche.digest import Digest
 from fleche.display import brief
 
-__all__ = ["change", "digest_text", "index_text", "name_of", "parting", "type_name", "value_text"]
+__all__ = ["change", "digest_text", "index_text", "name_of", "parting", "printable", "type_name", "value_text"]
 
 _LONG = 60  # characters of a text that is shown whole
 _BEFORE, _AFTER = 12, 24  # characters around the place where two texts part
 _TIMES = frozenset({"datetime64", "timedelta64"})
 _SCALARS = _TIMES | {"str_", "bytes_", "Timestamp", "Timedelta", "Period", "NAType", "NaTType"}
 _MOST = 80  # characters of any other value
+
+
+def printable(text: str) -> str:
+    """Return text without what steers a terminal: names and sources may come from a store that others can write to."""
+    return text if text.isprintable() else "".join(mark if mark.isprintable() else "�" for mark in text)
 
 
 def type_name(value: Any) -> str:
