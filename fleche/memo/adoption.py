@@ -95,6 +95,8 @@ class Adoption:
         Raises:
             StoreError: The store cannot be read.
         """
+        if not self.places and not self._options.added and (sealed.code is None or not cache.acceptances(sealed.code)):
+            return  # as nearly always: one question, and nothing more
         seen = {sealed.key}
         for origin, step in self._ways(cache, sealed):
             whole = self._renamed(sealed, origin.renaming)
