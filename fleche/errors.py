@@ -7,7 +7,7 @@ The tree::
     ├── AmbiguousDigestError    (ValueError)    a prefix names more than one key
     ├── UnknownDigestError      (KeyError)      a prefix or digest names nothing
     │   └── ValueNotStored      (KeyError)      the digest of a value that no store holds
-    ├── MissError               (LookupError)   frozen mode met a call that was never computed
+    ├── MissError               (LookupError)   frozen mode met a call that is not stored
     ├── AlreadyRunning          (RuntimeError)  another holder computes the key, and waiting was refused
     │   └── WaitTimeout         (TimeoutError)  another holder computes the key, and the wait limit passed
     ├── SaveError                               a value or record could not be stored
@@ -117,11 +117,11 @@ class ValueNotStored(UnknownDigestError):
 
 
 class MissError(FlecheError, LookupError):
-    """Frozen mode met a call that was never computed.
+    """Frozen mode met a call that is not stored; the message says the cause.
 
     Attributes:
-        key: The key of the call.
-        why: What is known of the reason.
+        key: The key of the call; empty where it has none.
+        why: The whole answer, as a `fleche.memo.explain.Why`; text where it could not be found out.
     """
 
     key: str

@@ -1,6 +1,6 @@
 """Draw what a notebook shows, from made-up data, for the documentation: ``python tools/pictures.py FOLDER``.
 
-Those of the documentation: ``docs/_static cache:light query:light call-array:light code:dark``.
+Those of the documentation: ``docs/_static cache:light query:light call-array:light code:dark why:light``.
 
 Needs Chromium, and numpy. Each picture is drawn in a light and in a dark page.
 """
@@ -8,6 +8,7 @@ Needs Chromium, and numpy. Each picture is drawn in a light and in a dark page.
 from __future__ import annotations
 
 import argparse
+import importlib
 import math
 import shutil
 import subprocess
@@ -160,6 +161,35 @@ def sweep(rate: float, layers: int = 3, *, seed: int | None = None) -> float:
     return sum(Grid().points()) * rate * layers + len(LOOKUP) + (seed or 0)
 
 
+STUDY = """
+from fleche import cached
+
+def clean(frame):
+    return frame[frame["price"] {test} 0]
+
+@cached(cache="memory")
+def fit(frame, layers, rate=0.1, kind="adam"):
+    return {{"rows": len(clean(frame)), "rate": rate}}
+"""
+
+
+def edited_study() -> Any:
+    """Return a function of a file that was edited since one of its calls was stored, and how it is called."""
+    frame = pd.DataFrame({"price": np.linspace(1, 9, 400), "size": np.arange(400)})
+    with tempfile.TemporaryDirectory() as folder:
+        sys.path.insert(0, folder)
+        sys.dont_write_bytecode = True
+        place = Path(folder) / "train.py"
+        place.write_text(STUDY.format(test=">="), encoding="utf-8")
+        module = importlib.import_module("train")
+        module.fit(frame, [64, 64])
+        module.fit(frame, [8, 8], rate=1.0)
+        place.write_text(STUDY.format(test=">"), encoding="utf-8")
+        fit = importlib.reload(module).fit
+        frame.loc[[3, 77, 201], "price"] *= 1.5
+        return fit, fit.why(frame, [64, 128]), fit.plan({"frame": [frame], "layers": [[64, 64], [64, 128]]})
+
+
 def pictures() -> dict[str, str]:
     """Return each picture as HTML."""
     store = MemoryStore()
@@ -167,6 +197,7 @@ def pictures() -> dict[str, str]:
     fill(cache)
     for rate in (0.1, 0.2, 0.3, 0.1, 0.2, 0.1, 0.1, 0.1):
         sweep(rate)
+    _, why, plan = edited_study()
     memo = sweep._memo  # noqa: SLF001 - to be shown from another module's name
     return {
         "cache": cache._repr_html_(),
@@ -176,6 +207,8 @@ def pictures() -> dict[str, str]:
         "query": cache.query(name="fit").all()._repr_html_(),
         "query-mixed": cache.query().all().skip(20)._repr_html_(),
         "code": sweep.code.tree()._repr_html_(),
+        "why": why._repr_html_(),
+        "plan": plan._repr_html_(),
         "function": function_picture(sweep, memo, sweep.calls),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from fleche.errors import UntrustedError
     from fleche.query import QueryIterator
     from fleche.storage.acceptances import Acceptance, Forgotten
-    from fleche.storage.base import CodeRecord, Hit
+    from fleche.storage.base import CodeRecord, Hit, Variant
     from fleche.storage.checking import Finding
     from fleche.storage.leases import Lease, Leases
     from fleche.storage.overview import FunctionTotal
@@ -380,6 +381,25 @@ class BaseCache(OperationContext):
         from fleche.query import QueryIterator
 
         return QueryIterator(self, template or QueryCall(**fields))
+
+    def latest(self, template: QueryCall, count: int) -> list[LazyCall]:
+        """Return at most so many of the calls that a template matches: those filed or started last, newest first.
+
+        Here: by going through all that match.
+        """
+        return [*deque(self.find(template), maxlen=count)][::-1]
+
+    def present(self, keys: Sequence[Digest]) -> set[Digest]:
+        """Return which of several full keys have a record that `lookup` would find. Here: one by one."""
+        return {key for key in keys if self.lookup(key) is not None}
+
+    def variants(self, module: str, name: str) -> Sequence[Variant]:
+        """Return the versions and codes under which calls of a function were filed, the latest first.
+
+        There may be some of which no call is left. Here: by going through all calls of the function.
+        """
+        every = QueryCall(module=module, name=name, outcomes=frozenset(Outcome))
+        return list(dict.fromkeys((call.version, call.code) for call in self.find(every)))[::-1]
 
     # -- whole caches ------------------------------------------------------------------------------------------
 

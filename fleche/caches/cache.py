@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -13,6 +14,7 @@ from fleche.caches.parcels import Parcel, Receipt, code_record, deliver, pick
 from fleche.caches.results import code_brought
 from fleche.caches.surrounded import surrounded
 from fleche.call import ABSENT, Call, DigestedCall, LazyCall, Metadata, Outcome, PreparedCall, QueryCall
+from fleche.call.lazy import SKETCHES
 from fleche.call.metadata import merged
 from fleche.clock import SYSTEM, Clock, from_micros
 from fleche.digest import Digest
@@ -37,6 +39,7 @@ from fleche.storage.base import (
     RecordStore,
     Tabular,
     ValueStorage,
+    Variant,
 )
 from fleche.storage.checking import Finding
 from fleche.storage.envelope import Envelope
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
     from fleche.display import Summary
 
 __all__ = ["Cache"]
+
+log = logging.getLogger("fleche")
 
 
 class Cache(BaseCache):
@@ -116,7 +121,9 @@ class Cache(BaseCache):
         else:
             record = call
         filing = filing or Filing()
-        sealed = _sealed(self._store, record, values or {}, filing.store_arguments)
+        sealed, sketches = _sealed(self._store, record, values or {}, filing.store_arguments)
+        if sketches:
+            record = record.evolve(metadata=merged(record.metadata, {SKETCHES: sketches}))
         filer = _Filer(self._store, record, filing, sealed, self._clock)
         prepared = PreparedCall(record, filer.file, filer.drop)
         return prepared if self._direct else surrounded(prepared, self._operation_context)
@@ -240,6 +247,22 @@ class Cache(BaseCache):
         """Return the calls that started last, newest first."""
         return [LazyCall(record, self) for record in self.calls.recent(count)]
 
+    def latest(self, template: QueryCall, count: int) -> list[LazyCall]:
+        """Return the calls that a template matches which were filed last; see `BaseCache.latest`."""
+        if template.where is not None or type(self).find is not Cache.find:
+            return super().latest(template, count)
+        return [LazyCall(record, self) for record in self.calls.latest(template, count)]
+
+    def present(self, keys: Sequence[Digest]) -> set[Digest]:
+        """Return which of several full keys have a record; see `BaseCache.present`."""
+        looks = "lookup" in vars(self) or type(self).lookup is Cache.lookup
+        return self.calls.present(keys) if looks else super().present(keys)
+
+    def variants(self, module: str, name: str) -> Sequence[Variant]:
+        """Return the versions and codes under which calls were filed; see `BaseCache.variants`."""
+        finds = type(self).find is Cache.find
+        return self.calls.variants(module, name) if finds else super().variants(module, name)
+
     def describe(self) -> Mapping[str, Any]:
         """Return what this cache is, where it is and what it holds."""
         describe = getattr(self._store, "describe", None)
@@ -335,19 +358,50 @@ class _Filer:
 
 def _sealed(
     store: RecordStore, record: DigestedCall, values: Mapping[str, Any], limit: int | None
-) -> dict[Digest, Envelope]:
-    """Serialize the arguments that will be stored, so that what the body does to them changes nothing."""
+) -> tuple[dict[Digest, Envelope], dict[str, str]]:
+    """Serialize the arguments that will be stored, so that what the body does to them changes nothing.
+
+    Of an argument that is not stored, a sketch is; unless nothing of arguments is to be.
+
+    Returns:
+        The bytes by digest; and the digests of the sketches, by argument.
+    """
     sealed: dict[Digest, Envelope] = {}
+    sketches: dict[str, str] = {}
     for name, value in values.items():
-        if name in record.scalars or (limit is not None and _surely_above(value, limit)):
+        if name in record.scalars:
             continue
-        try:
-            envelope = store.pack(value)
-        except FlecheError:
-            continue  # an argument that cannot be stored is known by its digest
-        if limit is None or envelope.total <= limit:
+        envelope = _stored(store, value, limit)
+        if envelope is not None:
             sealed[record.arguments[name]] = envelope.seal()
-    return sealed
+        elif limit is None or limit >= 0:
+            made = _sketched(store, value)
+            if made is not None:
+                sketches[name], sealed[made[0]] = str(made[0]), made[1]
+    return sealed, sketches
+
+
+def _stored(store: RecordStore, value: Any, limit: int | None) -> Envelope | None:
+    """Return the bytes of an argument, or None where it is not to be stored, or cannot be."""
+    if limit is not None and _surely_above(value, limit):
+        return None
+    try:
+        envelope = store.pack(value)
+    except FlecheError:
+        return None  # an argument that cannot be stored is known by its digest
+    return envelope if limit is None or envelope.total <= limit else None
+
+
+def _sketched(store: RecordStore, value: Any) -> tuple[Digest, Envelope] | None:
+    """Return the digest and the bytes of the sketch of an argument; None where none can be made: it costs no call."""
+    from fleche.call.sketch import sketch  # of large arguments only
+
+    try:
+        made = sketch(value)
+        return stored_digest(made, name="the sketch")[0], store.pack(made).seal()
+    except Exception as error:
+        log.debug("no sketch of a %s: %s", type(value).__qualname__, error)
+        return None
 
 
 def _surely_above(value: Any, limit: int) -> bool:

@@ -23,7 +23,7 @@ from fleche.errors import (
     UnknownDigestError,
     UntrustedError,
 )
-from fleche.storage.base import SHORTEST_PREFIX, CodeRecord, Hit, _common, _resolve_prefix
+from fleche.storage.base import SHORTEST_PREFIX, CodeRecord, Hit, Variant, _common, _resolve_prefix
 from fleche.storage.checking import Fault, Finding
 from fleche.storage.overview import FunctionTotal
 
@@ -237,6 +237,27 @@ class Members(BaseCache):
             found += [call for call in calls if self._counts(place, call)]
         newest = sorted(found, key=_moment, reverse=True)
         return [LazyCall(call.record, self) for call in islice(newest, count)]
+
+    def latest(self, template: QueryCall, count: int) -> list[LazyCall]:
+        """Return the calls that a template matches which were filed last in any member, newest first, each once."""
+        found: list[LazyCall] = []
+        for member, calls in self._ask("a query", lambda member: member.latest(template, count)):
+            place = next(number for number, each in enumerate(self.members) if each is member)
+            found += [call for call in calls if self._counts(place, call)]
+        newest = sorted(found, key=_moment, reverse=True)
+        return [LazyCall(call.record, self) for call in islice(newest, count)]
+
+    def present(self, keys: Sequence[Digest]) -> set[Digest]:
+        """Return which of several full keys have a record in any member."""
+        found: set[Digest] = set()
+        for _, there in self._ask("reading", lambda member: member.present(keys)):
+            found |= there
+        return found
+
+    def variants(self, module: str, name: str) -> Sequence[Variant]:
+        """Return the versions and codes under which calls were filed in any member."""
+        found = [each for _, those in self._ask("a query", lambda m: m.variants(module, name)) for each in those]
+        return list(dict.fromkeys(found))
 
     # -- values ------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from fleche.caches.surrounded import surrounded
 from fleche.call import Call, DigestedCall, LazyCall, PreparedCall, QueryCall
 from fleche.digest import Digest
 from fleche.errors import UntrustedError
-from fleche.storage.base import CodeRecord, Hit, Intent
+from fleche.storage.base import CodeRecord, Hit, Intent, Variant
 
 if TYPE_CHECKING:
     from fleche.display import Summary
@@ -117,6 +117,19 @@ class CacheWrapper(BaseCache):
     def recent(self, count: int) -> list[LazyCall]:
         """Return the calls that started last, newest first."""
         return self.cache.recent(count)
+
+    def latest(self, template: QueryCall, count: int) -> list[LazyCall]:
+        """Return the calls that a template matches which were filed last; see `BaseCache.latest`."""
+        return self.cache.latest(template, count) if self._finds_all else super().latest(template, count)
+
+    def present(self, keys: Sequence[Digest]) -> set[Digest]:
+        """Return which of several full keys have a record; see `BaseCache.present`."""
+        looks = type(self).lookup is CacheWrapper.lookup
+        return self.cache.present(keys) if looks else super().present(keys)
+
+    def variants(self, module: str, name: str) -> Sequence[Variant]:
+        """Return the versions and codes under which calls were filed; see `BaseCache.variants`."""
+        return self.cache.variants(module, name) if self._finds_all else super().variants(module, name)
 
     def describe(self) -> Mapping[str, Any]:
         """Return what this view is, and the cache behind it."""

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fleche.call.records import DigestedCall, Metadata, Outcome, Version
 from fleche.digest import Digest
-from fleche.errors import DamagedError, ValueNotStored
+from fleche.errors import ConfigError, DamagedError, ValueNotStored
 
-__all__ = ["BRINGS", "CallSource", "Handle", "LazyArguments", "LazyCall"]
+if TYPE_CHECKING:
+    Diff = Any  # fleche.memo.explain.Diff, of a layer above
+
+__all__ = ["BRINGS", "DIFFING", "HIDDEN", "SKETCHES", "CallSource", "Handle", "LazyArguments", "LazyCall"]
 
 _LINE = 160  # characters of the arguments in a call's repr
 _NOT_STORED = "it was larger than store_arguments, holds handles, or was evicted; only its digest is known"
 
 BRINGS = "brings"
 """The namespace under which a record names the types in its result that may bring code of a project."""
+
+SKETCHES = "sketches"
+"""The namespace under which a record names the sketches of its arguments: digests of values, by argument."""
+
+HIDDEN = frozenset({BRINGS, SKETCHES})
+"""Namespaces that are not for people."""
 
 
 class CallSource(Protocol):
@@ -30,6 +39,16 @@ class CallSource(Protocol):
 
     def draw(self, call: LazyCall) -> str:
         """Return a record as HTML."""
+
+
+class _Diffing:
+    """What compares two calls; set once by ``fleche/__init__``, since it needs layers above."""
+
+    def __init__(self) -> None:
+        self.calls: Callable[[LazyCall, LazyCall], Any] | None = None
+
+
+DIFFING = _Diffing()
 
 
 class Handle(Digest):
@@ -119,6 +138,11 @@ class LazyCall:
         return self._key
 
     @property
+    def source(self) -> CallSource:
+        """The cache that it came from."""
+        return self._source
+
+    @property
     def module(self) -> str:
         """Where the function was defined."""
         return self.record.module
@@ -187,6 +211,20 @@ class LazyCall:
         if self.record.result is None:
             raise ValueNotStored(f"call {self.key[:12]} has no result: its outcome is {self.outcome}", digest="")
         return Handle.of(self.record.result, self._source, self.key, plain=BRINGS not in self.record.metadata)
+
+    def diff(self, other: LazyCall) -> Diff:
+        """Return what differs between this call and another: arguments, version, code and result, place by place.
+
+        Args:
+            other: The call that this one is compared with; it counts as the later one.
+
+        Raises:
+            ConfigError: ``fleche`` itself was not imported.
+        """
+        if DIFFING.calls is None:
+            raise ConfigError("import fleche, so that calls can be compared")
+        found: Diff = DIFFING.calls(self, other)
+        return found
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LazyCall) and other.record == self.record

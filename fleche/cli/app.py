@@ -17,6 +17,7 @@ from fleche.cli.common import NOTHING, Json, Store, agreed, opened, reported
 from fleche.cli.selection import All, Arguments, Failed, Function, Since, Tags, Where, selected
 from fleche.cli.settings import settings
 from fleche.cli.upkeep import repair, transfer, verify
+from fleche.cli.why import diff, why
 from fleche.config import opener
 from fleche.errors import ConfigError, UnknownDigestError
 from fleche.version import VERSION
@@ -170,6 +171,8 @@ app.command()(withdraw)
 app.command()(verify)
 app.command()(repair)
 app.command()(transfer)
+app.command()(why)
+app.command()(diff)
 app.command()(export)
 app.command("import")(import_)
 app.add_typer(settings, name="config")

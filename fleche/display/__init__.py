@@ -5,7 +5,7 @@ from fleche.display.call import Row, call_html, calls_html
 from fleche.display.code import tree_html
 from fleche.display.function import FunctionCard, function_html
 from fleche.display.page import drawn
-from fleche.display.summary import Summary, summarize
+from fleche.display.summary import Summary, brief, summarize
 from fleche.display.text import ago, arguments, duration, short, size, value_preview
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Summary",
     "ago",
     "arguments",
+    "brief",
     "cache_html",
     "call_html",
     "calls_html",

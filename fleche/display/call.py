@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fleche.call import DigestedCall, Outcome
-from fleche.call.lazy import labels
+from fleche.call.lazy import HIDDEN, labels
 from fleche.display import page
 from fleche.display.summary import Summary
 from fleche.display.text import ago, duration, size
@@ -123,7 +123,7 @@ def _facts(row: Row) -> list[tuple[str, str]]:
     place = dict(_entries(record, "environment"))
     if place:
         found.append(("where", _place(place)))
-    for space in sorted(set(record.metadata) - {"runtime", "environment", "error", "tags", "brings"}):
+    for space in sorted(set(record.metadata) - {"runtime", "environment", "error", "tags", *HIDDEN}):
         entries = ", ".join(f"{name}={value!r}" for name, value in _entries(record, space))
         found.append((space, page.plain(entries, 400)))
     found += [("version", page.code(repr(record.version)))] if record.version is not None else []

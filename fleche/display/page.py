@@ -15,6 +15,7 @@ __all__ = [
     "box",
     "chip",
     "code",
+    "coloured",
     "digest",
     "drawn",
     "facts",
@@ -112,6 +113,11 @@ def toned(text: object, tone: str, about: str = "") -> str:
     """Return text in the colour of a tone; ``about`` is told under the pointer."""
     told = f' title="{plain(about)}"' if about else ""
     return f'<span style="color:{_TONES[tone]}"{told}>{plain(text, 80)}</span>'
+
+
+def coloured(html: str, tone: str) -> str:
+    """Return HTML in the colour of a tone."""
+    return f'<span style="color:{_TONES[tone]}">{html}</span>'
 
 
 def title(*parts: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Summary", "summarize"]
+__all__ = ["Summary", "brief", "summarize"]
 
 _POINTS = 60  # of a curve
 _COLUMNS = 24  # of a histogram
@@ -58,6 +58,15 @@ _BITS = 256  # of an integer whose digits are worked out
 _REPR = _Short()
 
 _PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None), list, tuple, dict, set, frozenset})
+
+
+def brief(value: Any) -> str:
+    """Return a value in a few words. Few items of few levels are looked at, and no object is asked for its own text.
+
+    >>> brief({"a": [1, 2]}), brief(object())
+    ("{'a': [1, 2]}", '<object>')
+    """
+    return _REPR.repr(value)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

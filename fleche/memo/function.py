@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from fleche.digest import Digest
     from fleche.digest.code import CodeTree
     from fleche.memo.acceptance import AcceptedEdits, Proposal
+    from fleche.memo.explain import Plan, Why
+    from fleche.memo.explain.grid import Grid
     from fleche.memo.memo import Memo
     from fleche.query import QueryIterator
 
@@ -209,6 +211,71 @@ class CachedFunction(Generic[P, R]):
     def calls(self) -> QueryIterator:
         """The stored calls of this function, of whatever code and version, oldest first."""
         return self.query()
+
+    def why(self, /, *args: P.args, **kwargs: P.kwargs) -> Why:
+        """Return why a call is a hit or a miss: what differs from the nearest stored call, and where.
+
+        No body runs, and nothing is written. Of a miss the stored calls of this function are looked at, through the
+        index: the latest 200, and 20 each of those that share all arguments, all but one, or a single one; where there
+        are none, those of functions of its name, its module, or with these arguments. Arguments are compared by value
+        where they are stored, by sketches where those were kept, else by digest; code part by part.
+
+        Args:
+            *args: The arguments of the call by position.
+            **kwargs: The arguments by name.
+
+        Returns:
+            Printed, it says what a person wants to know; its fields hold the same as data.
+
+        Raises:
+            TypeError: The function cannot be called so.
+            KeyError: An argument is a digest's prefix that names nothing.
+
+        >>> import fleche
+        >>> @fleche.cached(cache="memory", version=7)
+        ... def fit(layers, lr=0.1):
+        ...     return sum(layers) * lr
+        >>> fit([64, 64])
+        12.8
+        >>> fit.why([64, 64]).hit
+        True
+        >>> print(fit.why([64, 128]).causes[0])
+        layers[1]: 64 -> 128
+        """
+        from fleche.memo.explain.why import explain
+
+        return explain(self._memo, (*self._receiver, *args), kwargs)
+
+    def plan(self, grid: Grid, /) -> Plan:
+        """Return what many calls would cost, and why, before anything runs.
+
+        Nothing is executed and nothing written. Each call is keyed and looked up; misses are grouped by their cause,
+        one comparison for each earlier version of the code. The time is estimated: for a sample of the misses, the
+        median time of the five stored calls that share most arguments, among the latest 500. A hundred thousand calls
+        take some seconds.
+
+        Args:
+            grid: A mapping of names to values stands for every combination. Otherwise an iterable of calls: a tuple is
+                arguments by position, a dict by name, a `Call` its own, anything else the one argument.
+
+        Raises:
+            TypeError: A call cannot be made so, or the grid is none.
+            ConfigError: The configuration is wrong.
+            StoreError: The cache cannot be opened or read.
+
+        >>> import fleche
+        >>> @fleche.cached(cache="memory", version=8)
+        ... def fit(lr, seed=0):
+        ...     return lr * seed
+        >>> fit(0.1)
+        0.0
+        >>> plan = fit.plan({"lr": [0.1, 0.2], "seed": [0, 1]})
+        >>> plan.hits, plan.misses
+        (1, 3)
+        """
+        from fleche.memo.explain.planning import planned
+
+        return planned(self._memo, self._receiver, grid)
 
     def rerun(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the body whatever is stored, and store what it returns."""

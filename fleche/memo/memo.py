@@ -149,7 +149,7 @@ class Memo(ABC):
         sealed = None if cache is None else self.try_seal(args, kwargs)
         if sealed is None:
             if mode is Mode.FROZEN:
-                raise self.refuse_miss(None)
+                raise self.refuse_miss(None, args, kwargs)
             self.statistics.uncached += 1
         return cache, sealed
 
@@ -274,7 +274,7 @@ class Memo(ABC):
         except Exception as error:
             self.complaints.make(reason("read", error), f"was not looked up: {error}", error)
             return None
-        return hit if hit is not None and self._counts(hit) else None
+        return hit if hit is not None and self.counts(hit) else None
 
     def open(self, cache: BaseCache, sealed: Sealed, hit: Hit) -> Any:
         """Return the value of a record, or ``MISSING``; raise the exception that a failed call kept."""
@@ -295,9 +295,9 @@ class Memo(ABC):
                 self.hit(sealed)
                 raise value
             return MISSING
-        return value if self._valid(cache, sealed) else MISSING
+        return value if self.valid(cache, sealed) else MISSING
 
-    def _counts(self, hit: Hit) -> bool:
+    def counts(self, hit: Hit) -> bool:
         """Whether a record is a hit by its outcome and its age."""
         options = self.options
         if hit.outcome is Outcome.RESULT:
@@ -323,11 +323,11 @@ class Memo(ABC):
 
     def _is_here(self, cache: BaseCache, sealed: Sealed, *, errors: bool) -> bool:
         hit = cache.lookup(sealed.key)
-        if hit is None or hit.envelope is None or not self._counts(hit):
+        if hit is None or hit.envelope is None or not self.counts(hit):
             return False
-        return self._valid(cache, sealed) if hit.outcome is Outcome.RESULT else errors
+        return self.valid(cache, sealed) if hit.outcome is Outcome.RESULT else errors
 
-    def _valid(self, cache: BaseCache, sealed: Sealed) -> bool:
+    def valid(self, cache: BaseCache, sealed: Sealed) -> bool:
         """Whether the function's own check accepts a stored call."""
         return self.options.valid_if is None or bool(self.options.valid_if(cache.load(sealed.key)))
 
@@ -337,14 +337,36 @@ class Memo(ABC):
         if log.isEnabledFor(logging.DEBUG):
             log.debug("hit %s %s", sealed.key[:12], self.label)
 
-    def refuse_miss(self, sealed: Sealed | None) -> MissError:
-        """Return the error of frozen mode."""
-        known = "the call has no key" if sealed is None else f"call {sealed.key[:12]} was never computed, or is gone"
+    def refuse_miss(
+        self, sealed: Sealed | None, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] = {}
+    ) -> MissError:
+        """Return the error of frozen mode, with the cause of the miss; a call that is not sealed by its arguments."""
+        from fleche.memo.explain.why import explain, explain_sealed  # which needs this module
+
+        key = "" if sealed is None else str(sealed.key)
+        why: Any
+        try:
+            why = explain(self, args, kwargs) if sealed is None else explain_sealed(self, self.cache(), sealed)
+            told = why.brief()
+        except Exception as error:  # the miss is what is told, whatever else fails
+            why = told = f"why is not known: {type(error).__name__}: {error}"
+        call = f"call {key[:12]}" if key else "the call"
         return MissError(
-            f"{self.label}: {known}; mode 'frozen' computes nothing (mode 'on' would)",
-            key="" if sealed is None else str(sealed.key),
-            why=known,
+            f"{self.label}: {call} is a miss: {told}; mode 'frozen' computes nothing (mode 'on' would)",
+            key=key,
+            why=why,
         )
+
+    def tell_miss(self, cache: BaseCache, sealed: Sealed) -> None:
+        """Log why a call is a miss, where ``FLECHE_WHY`` asks for it; a failure to find out costs no call."""
+        if not (defaults.tells and log.isEnabledFor(logging.INFO)):
+            return
+        try:
+            from fleche.memo.explain.why import explain_sealed
+
+            log.info("miss %s %s: %s", sealed.key[:12], self.label, explain_sealed(self, cache, sealed).brief())
+        except Exception as error:
+            log.info("miss %s %s, and why is not known: %s", sealed.key[:12], self.label, error)
 
     # -- computing ---------------------------------------------------------------------------------------------
 
@@ -390,6 +412,8 @@ class Memo(ABC):
         """Seal what will be filed, before the body runs; None (and a warning) where nothing can be filed."""
         self.statistics.misses += 1
         log.debug("miss %s %s", sealed.key[:12], self.label)
+        if defaults.tells:
+            self.tell_miss(cache, sealed)
         for name in sealed.refers:
             value = sealed.arguments[name]
             if unresolvable(value):

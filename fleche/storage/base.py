@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from enum import StrEnum
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, overload, runtime_checkable
 
-from fleche.call.records import DigestedCall, Outcome, QueryCall
+from fleche.call.records import DigestedCall, Outcome, QueryCall, Version
 from fleche.digest import Digest, digest
 from fleche.digest.algorithm import chosen
 from fleche.errors import AmbiguousDigestError, DamagedError, SaveError, UnknownDigestError
@@ -52,9 +53,13 @@ __all__ = [
     "Tabular",
     "ValueMixin",
     "ValueStorage",
+    "Variant",
     "check_key",
     "in_order",
 ]
+
+Variant = tuple[Version, Digest | None]
+"""A version of a function, and the fingerprint of its code."""
 
 SHORTEST_PREFIX = 4
 """Characters of the shortest text that may stand for a whole digest."""
@@ -398,6 +403,25 @@ class CallStorage(KeyManagement):
     def recent(self, limit: int) -> Iterable[DigestedCall]:
         """Return at most so many records, newest first, of every outcome. Here: by listing."""
         return in_order(self._whole())[::-1][:limit]
+
+    def latest(self, template: QueryCall, limit: int) -> Iterable[DigestedCall]:
+        """Return at most so many of the records that a template matches: those filed or started last, newest first.
+
+        Here: by going through all that match.
+        """
+        return [*deque(self.query(template), maxlen=limit)][::-1]
+
+    def present(self, keys: Iterable[Digest]) -> set[Digest]:
+        """Return which of several full keys have a record, of whatever outcome. Here: one by one."""
+        return {key for key in keys if self.contains(key)}
+
+    def variants(self, module: str, name: str) -> Sequence[Variant]:
+        """Return the versions and codes under which calls of a function were filed, the latest first.
+
+        There may be some of which no call is left. Here: by going through all calls of the function.
+        """
+        every = QueryCall(module=module, name=name, outcomes=frozenset(Outcome))
+        return list(dict.fromkeys((record.version, record.code) for record in self.query(every)))[::-1]
 
     def oldest(self, limit: int) -> Iterable[DigestedCall]:
         """Return at most so many records, oldest first, of every outcome. Here: by listing."""

@@ -14,7 +14,7 @@ import pytest
 import fleche
 from fleche import cached
 from fleche.caches import BaseCache, Filing
-from fleche.call import Call, Outcome
+from fleche.call import Call, Outcome, QueryCall
 from fleche.digest import Digest, digest
 from fleche.errors import AmbiguousDigestError, Rejected, SaveError, UnknownDigestError
 from fleche.storage.acceptances import Acceptance
@@ -114,6 +114,38 @@ class CacheTests:
         assert cache.query().all().count() == 4
         assert [found.key for found in cache.recent(2)] == [call(9).key, keys[2]]
         assert len(cache.query().rows()) == 3
+
+    def test_the_latest_calls_of_a_function(self, cache: BaseCache, below: BaseCache) -> None:
+        """Of those that match, the last come first; no more than are asked for."""
+        keys = [below.save(call(x)) for x in range(6)] + [below.save(call(7, name="g"))]
+        below.prepare(call(9)).commit(ValueError("x"), outcome=Outcome.ERROR)
+        if not self.keeps:
+            assert cache.latest(QueryCall(name="f"), 3) == []
+            return
+        assert [found.key for found in cache.latest(QueryCall(name="f"), 3)] == keys[5:2:-1]
+        assert [found.key for found in cache.latest(QueryCall(arguments={"x": 2}), 3)] == [keys[2]]
+        assert [found.key for found in cache.latest(QueryCall(), 99)] == keys[::-1]
+        every = QueryCall(name="f", outcomes=frozenset(Outcome))
+        assert cache.latest(every, 1)[0].key == call(9).key
+        assert cache.latest(QueryCall(name="h"), 3) == []
+
+    def test_the_variants_of_a_function(self, cache: BaseCache, below: BaseCache) -> None:
+        """The versions and codes under which its calls were filed, the latest first."""
+        codes = [(None, digest("one")), (2, digest("one")), ("2", digest("two")), (2, None)]
+        for version, code in [*codes, codes[1]]:
+            below.save(Call(module="m", name="f", version=version, code=code, result=1))
+        below.save(Call(module="m", name="g", version=3, result=1))
+        found = cache.variants("m", "f")
+        assert list(map(repr, found)) == (list(map(repr, codes[::-1])) if self.keeps else [])
+        assert cache.variants("m", "h") == []
+
+    def test_which_of_many_keys_are_there(self, cache: BaseCache, below: BaseCache) -> None:
+        """Exactly those that a lookup would find."""
+        keys = [below.save(call(x)) for x in range(5)] + [call(x).key for x in range(5, 1200)]
+        found = cache.present(keys)
+        assert found == {key for key in keys if cache.lookup(key) is not None}
+        assert found == (set(keys[:5]) if self.hits else set())
+        assert cache.present([]) == set()
 
     def test_prefixes(self, cache: BaseCache, below: BaseCache) -> None:
         """The shortest prefixes expand to their keys, and name calls and values by subscript."""

@@ -17,6 +17,7 @@ from fleche.digest.text import Digest
 __all__ = ["CodeTree", "Node", "graph_digest", "tree_of"]
 
 _GRAPH = f"{FORMAT} code".encode() + b"\x00"
+_EMPTY = Digest()
 _NODE = f"{FORMAT} code node".encode() + b"\x00"
 
 
@@ -84,6 +85,7 @@ class CodeTree:
             ``by name`` (its content does not count), ``by version``, or ``by type``.
         children: What it reaches, by label, such as ``global helper`` or ``closure n``. What was shown before has none.
         source: By name, the literal source texts of the nodes whose source was used; at the root only.
+        own: The digest of its own content, without what it reaches: at the root too.
     """
 
     name: str
@@ -92,6 +94,7 @@ class CodeTree:
     how: str
     children: tuple[tuple[str, CodeTree], ...] = ()
     source: tuple[tuple[str, str], ...] = ()
+    own: Digest = _EMPTY
 
     def __str__(self) -> str:
         lines, todo = [], [(0, "", self)]
@@ -112,12 +115,14 @@ class CodeTree:
         """Return the tree as JSON, stable to the byte: what a store keeps so that a later call can be compared.
 
         ``nodes`` lists the nodes breadth first, the root first; ``children`` gives the places of a node's children in
-        that list, by label.
+        that list, by label. The root has ``own`` beside ``digest``.
         """
         order = [self]
         nodes: list[dict[str, object]] = []
         for tree in order:
             plain: dict[str, object] = {"name": tree.name, "kind": tree.kind, "digest": tree.digest, "how": tree.how}
+            if tree.own != tree.digest:
+                plain["own"] = tree.own
             if tree.children:
                 plain["children"] = {label: len(order) + at for at, (label, _) in enumerate(tree.children)}
                 order.extend(child for _, child in tree.children)
@@ -153,8 +158,8 @@ def tree_of(root: Node) -> CodeTree:
                 children.append((label, made[id(child)]))
             else:
                 again = Digest.from_bytes(hash_(_NODE + child.content()))
-                children.append((label, CodeTree(child.name, child.kind, again, child.how)))
-        made[id(node)] = CodeTree(node.name, node.kind, own, node.how, tuple(children))
+                children.append((label, CodeTree(child.name, child.kind, again, child.how, own=again)))
+        made[id(node)] = CodeTree(node.name, node.kind, own, node.how, tuple(children), own=own)
     sources = tuple((node.name, node.source) for node in order if node.source is not None)
     whole = made[id(root)]
-    return CodeTree(whole.name, whole.kind, graph_digest(root), whole.how, whole.children, sources)
+    return CodeTree(whole.name, whole.kind, graph_digest(root), whole.how, whole.children, sources, whole.own)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from fleche.digest.code.bytecode import nested
 
-__all__ = ["MUTATORS", "Chain", "Import", "Names", "names_of_code", "names_of_source"]
+__all__ = ["MUTATORS", "Chain", "Import", "Names", "names_of_code", "names_of_source", "stored_attributes"]
 
 Chain = tuple[str, ...]
 Import = tuple[int, str, str]
@@ -261,6 +261,12 @@ def _read_code(code: CodeType, free: frozenset[str], names: Names) -> None:
                 names.touched.add(steps[at - 1].argval)
     for inner in nested(code):
         _read_code(inner, free & frozenset(inner.co_freevars), names)
+
+
+def stored_attributes(code: CodeType) -> frozenset[str]:
+    """Return the attributes that a code object assigns or deletes, of whatever object, in nested functions too."""
+    found = {step.argval for step in _steps(code) if step.opname in ("STORE_ATTR", "DELETE_ATTR")}
+    return frozenset(found).union(*map(stored_attributes, nested(code)))
 
 
 _SILENT = frozenset({"CACHE", "RESUME", "NOP", "EXTENDED_ARG", "PRECALL", "PUSH_NULL", "COPY_FREE_VARS"})

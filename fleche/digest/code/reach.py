@@ -10,7 +10,7 @@ import sys
 import types
 from collections import deque
 from collections.abc import Callable, Iterable
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from fleche.digest.code.analysis import Analysis, Part, is_ours
@@ -18,7 +18,7 @@ from fleche.digest.code.classes import attributes, class_label
 from fleche.digest.code.frames import MISSING, text
 from fleche.digest.code.graph import Node
 from fleche.digest.code.identity import MAIN, function_identity, home
-from fleche.digest.code.names import Chain, Names, names_of_code
+from fleche.digest.code.names import Chain, Names, names_of_code, stored_attributes
 from fleche.digest.code.scope import Scope
 from fleche.digest.code.seen import Seen, contents
 from fleche.digest.code.values import (
@@ -51,6 +51,8 @@ _BY_NAME = frozenset(
         "__package__",
     }
 )
+_AT_CREATION = frozenset({"__init_subclass__", "__set_name__"})
+_WRAPPED = frozenset({"__wrapped__", *functools.WRAPPER_ASSIGNMENTS, "__type_params__"})
 _FUNCTION_TYPES = (types.BuiltinFunctionType, types.MethodWrapperType, types.WrapperDescriptorType)
 _DESCRIPTOR_TYPES = (types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType)
 
@@ -70,6 +72,7 @@ class Walker:
         self._state: set[tuple[int, str]] = set()  # names that are rebound, by namespace
         self._changed: set[int] = set()  # objects and cells that are changed in place
         self._touched: set[str] = set()  # attributes through which methods change things
+        self._at_creation: set[int] = set()  # functions that run when a class is made
         self._kept: list[Any] = []  # keeps the objects behind the identities above alive
         self.seen = Seen()
         self._nodes: dict[int, Node] = {}
@@ -111,7 +114,7 @@ class Walker:
         if walked is None:
             walked = self._scope.covers(home(function))
         closed = function.__closure__
-        name = ".".join(function_identity(function))
+        name = _name(function)
         if not walked and not closed:
             return self._named("function", (home(function), function.__code__.co_qualname), name)
         self._kept.append(function)
@@ -203,20 +206,21 @@ class Walker:
 
     def _attribute(self, value: Any, chain: Chain, at: int) -> Node:
         """Follow the rest of a chain as long as it leads through modules."""
-        name = ".".join(chain)
         while isinstance(value, ModuleType) and at < len(chain):
             if not self._scope.covers(value.__name__):
-                return self._named("module", (value.__name__, *chain[at:]), name)
+                return self._named("module", (value.__name__, *chain[at:]), ".".join(chain))
             found = self._read(vars(value), chain[at])
             if isinstance(found, Node):
                 return found
             if found is MISSING:
                 found = _lazy(value, chain[at])
             if found is MISSING:
-                return self._named("unbound", (value.__name__, *chain[at:]), name)
+                return self._named("unbound", (value.__name__, *chain[at:]), ".".join(chain))
             value, at = found, at + 1
+        name = ".".join(chain[:at])
         if isinstance(value, FunctionType) and at < len(chain) and chain[at] in vars(value):
             found = self._read(vars(value), chain[at])
+            name = ".".join(chain[: at + 1])
             extra = found if isinstance(found, Node) else self._value(found, name)
             return Node("attribute", name, b"", "by name", {"function": self._value(value, name), "value": extra})
         return self._value(value, name)
@@ -243,6 +247,8 @@ class Walker:
     # State
 
     def _note_state(self, function: FunctionType, names: Names) -> None:
+        if function.__code__.co_name in _AT_CREATION or id(function) in self._at_creation:
+            return  # it runs once for each class, before anything is called
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
         space = function.__globals__
         for chain in names.rebound:
@@ -350,6 +356,7 @@ class Walker:
         if is_ours(value) and "function" in parts:  # a cached function counts as what it wraps
             return self._value(parts["function"], name)
         kind = type(value)
+        parts = parts | self._of_wrapper(value)
         node = Node("wrapper", name or kind.__qualname__, text(kind.__module__) + text(kind.__qualname__), "by type")
         self._nodes[id(value)] = node
         self._kept.append(value)
@@ -358,7 +365,20 @@ class Walker:
 
     def _fill(self, node: Node, parts: dict[str, Any]) -> None:
         for label, part in parts.items():
-            node.edges[label] = self._value(part, label)
+            node.edges[label] = self._value(part, f"{node.name} {label}")
+
+    def _of_wrapper(self, value: Any) -> dict[str, Any]:
+        """Return what a wrapper of a walked class has besides what it wraps: its class, and what it holds."""
+        kind = type(value)
+        if not self._deep or not self._scope.covers(kind.__module__):
+            return {}
+        parts: dict[str, Any] = {"class": kind}
+        rebound = frozenset[str]().union(*map(stored_attributes, _methods(kind)))
+        for name, held in list(vars(value).items()):
+            if name in _WRAPPED or name in rebound or (name in self._touched and is_container(held)):
+                continue  # what the wrapper changes itself is state
+            parts[f"attribute {name}"] = self.seen.name(vars(value), name)
+        return parts
 
     def _builtin(self, value: Any, name: str) -> Node:
         owner = getattr(value, "__self__", None)
@@ -464,6 +484,9 @@ class Walker:
     def _expand_class(self, node: Node, cls: type) -> None:
         space = cls.__dict__
         self.seen.sizes[id(cls)] = (space, len(space))
+        if issubclass(cls, type):
+            made = (cls.__dict__.get(name) for name in ("__new__", "__init__", "__prepare__"))
+            self._at_creation.update(id(getattr(each, "__func__", each)) for each in made)
         if type(cls) is not type:
             node.edges["metaclass"] = self._value(type(cls))
         for at, base in enumerate(cls.__bases__):
@@ -473,14 +496,34 @@ class Walker:
             node.edges[f"attribute {name}"] = value
 
     def _class_value(self, cls: type, name: str, found: Any) -> Node:
+        shown = f"{cls.__qualname__}.{name.removeprefix('field ').removeprefix('member ')}"
         if (id(cls), name) in self._state or (name in self._touched and is_container(found)):
-            return _state(name)
+            return _state(shown)
         if name in cls.__dict__:
             found = self.seen.name(cls.__dict__, name)
-        return self._value(found, name)
+        return self._value(found, shown)
 
     def _named(self, kind: str, label: tuple[str, ...], name: str) -> Node:
         return Node(kind, name or kind, b"".join(map(text, label)), "by name")
+
+
+def _methods(kind: type) -> list[CodeType]:
+    """Return the code of what runs on objects of a class after they are made."""
+    found = []
+    for cls in kind.__mro__:
+        for name, value in list(vars(cls).items()):
+            inner = getattr(value, "__func__", value)
+            inner = getattr(value, "fset", None) or inner
+            if isinstance(inner, FunctionType) and name not in ("__init__", "__new__"):
+                found.append(inner.__code__)
+    return found
+
+
+def _name(function: FunctionType) -> str:
+    """Return the name for people: where the code was written, whatever `functools.wraps` made of it."""
+    module, name = function_identity(function)
+    written = function.__code__.co_qualname
+    return f"{module}.{name}" if written == name else f"{home(function)}.{written}"
 
 
 def _state(name: str) -> Node:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from sqlite3 import Connection
@@ -12,7 +12,7 @@ from fleche.call.records import DigestedCall, QueryCall
 from fleche.digest import Digest
 from fleche.errors import UnknownDigestError
 from fleche.storage.acceptances import Forgotten
-from fleche.storage.base import CallStorage, Intent
+from fleche.storage.base import CallStorage, Intent, Variant
 from fleche.storage.embedded import said
 from fleche.storage.embedded.keys import EmbeddedKeys
 from fleche.storage.sql import records, statements
@@ -98,6 +98,25 @@ class EmbeddedCalls(EmbeddedKeys, CallStorage):
     def recent(self, limit: int) -> Iterator[DigestedCall]:
         """Return at most so many records, newest first; see `CallStorage.recent`."""
         return self._records(self._numbers(statements.RECENT_IDS, [limit]))
+
+    def latest(self, template: QueryCall, limit: int) -> Iterable[DigestedCall]:
+        """Return the records that a template matches which were filed last; see `CallStorage.latest`."""
+        if template.where is not None or template.metadata:
+            return super().latest(template, limit)
+        template = template.digested()
+        return filter(template.matches, self._records(self._numbers(*records.latest(template, limit))))
+
+    def present(self, keys: Iterable[Digest]) -> set[Digest]:
+        """Return which of several full keys have a record; see `CallStorage.present`."""
+        from fleche.storage.sql import survey
+
+        return self._database.read(partial(survey.present, list(keys)))
+
+    def variants(self, module: str, name: str) -> Sequence[Variant]:
+        """Return the versions and codes under which calls were filed; see `CallStorage.variants`."""
+        from fleche.storage.sql import survey
+
+        return self._database.read(partial(survey.variants, module, name))
 
     def oldest(self, limit: int) -> Iterator[DigestedCall]:
         """Return at most so many records, oldest first; see `CallStorage.oldest`."""

@@ -116,6 +116,13 @@ class FileCalls(ShardedKeys, CallStorage):
         found = None if self._index is None else self._index.recent(limit)
         return iter(in_order(self._records())[::-1][:limit]) if found is None else islice(found, limit)
 
+    def latest(self, template: QueryCall, limit: int) -> Iterable[DigestedCall]:
+        """Return the records that a template matches which came last; see `CallStorage.latest`."""
+        template = template.digested()
+        plain = template.where is None and not template.metadata
+        found = self._index.latest(template, limit) if plain and self._index is not None else None
+        return super().latest(template, limit) if found is None else filter(template.matches, found)
+
     def count(self) -> int:
         """Return how many records there are: by listing, which opens no file."""
         return sum(1 for _ in self.list())

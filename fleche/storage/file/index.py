@@ -116,6 +116,10 @@ class HostIndex:
         """Return at most so many records, newest first; None where there can be no index."""
         return self._ask(statements.RECENT_IDS, [limit])
 
+    def latest(self, template: QueryCall, limit: int) -> Iterator[DigestedCall] | None:
+        """Return the records that a template may match which came last; None where there can be no index."""
+        return self._ask(*records.latest(template, limit, by="calls.at DESC, calls.key DESC"))
+
     def disagreements(self) -> list[Digest]:
         """Return each key of which the index says something else than its file, though it believes to know the file.
 

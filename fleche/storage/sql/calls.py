@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ from fleche.call.records import DigestedCall, QueryCall
 from fleche.digest import Digest
 from fleche.errors import UnknownDigestError
 from fleche.storage.acceptances import Forgotten
-from fleche.storage.base import CallStorage, Intent
+from fleche.storage.base import CallStorage, Intent, Variant
 from fleche.storage.sql import core, core_records, said
 from fleche.storage.sql.conditions import POSTGRESQL, SQLITE, Dialect
 from fleche.storage.sql.filing import Filing
@@ -73,6 +74,23 @@ class SqlCalls(SqlKeys, CallStorage):
     def recent(self, limit: int) -> Iterator[DigestedCall]:
         """Return at most so many records, newest first; see `CallStorage.recent`."""
         return self._records(self._numbers(core.RECENT_IDS, {"limit": limit}))
+
+    def latest(self, template: QueryCall, limit: int) -> Iterable[DigestedCall]:
+        """Return the records that a template matches which were filed last; see `CallStorage.latest`."""
+        if template.where is not None or template.metadata:
+            return super().latest(template, limit)
+        template = template.digested()
+        query = core.latest(template, self._dialect(), limit)
+        return filter(template.matches, self._records(self._numbers(query, {})))
+
+    def present(self, keys: Iterable[Digest]) -> set[Digest]:
+        """Return which of several full keys have a record; see `CallStorage.present`."""
+        known = [raw for key in keys if (raw := whole_key(key)) is not None]
+        return self._connections.read(partial(_present, known))
+
+    def variants(self, module: str, name: str) -> Sequence[Variant]:
+        """Return the versions and codes under which calls were filed; see `CallStorage.variants`."""
+        return self._connections.read(partial(_variants, {"module": module, "name": name}))
 
     def count(self) -> int:
         """Return how many records there are."""
@@ -164,6 +182,19 @@ def _firsts(statement: Executable, parameters: Mapping[str, object], connection:
 
 def _pairs(statement: Executable, connection: Connection) -> list[tuple[bytes, bytes]]:
     return [(bytes(row[0]), bytes(row[1])) for row in connection.execute(statement)]
+
+
+def _present(known: Sequence[bytes], connection: Connection) -> set[Digest]:
+    found: set[Digest] = set()
+    for start in range(0, len(known), _BATCH):
+        rows = connection.execute(core.PRESENT_CALLS, {"keys": list(known[start : start + _BATCH])})
+        found.update(Digest.from_bytes(bytes(row[0])) for row in rows)
+    return found
+
+
+def _variants(given: Mapping[str, str], connection: Connection) -> list[Variant]:
+    rows = connection.execute(core.VARIANTS, dict(given))
+    return [(json.loads(row[0]), Digest.from_bytes(bytes(row[1])) if row[1] else None) for row in rows]
 
 
 def _found(known: bytes, connection: Connection) -> list[Loaded]:
