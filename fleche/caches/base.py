@@ -425,7 +425,8 @@ class BaseCache(OperationContext):
         """File every record, of every outcome, in another cache, with its values, its code and its lineage.
 
         A transfer that was interrupted goes on when it is run again. Values of a store that others can write to are
-        built by its safe loader and packed anew; what that refuses is not transferred, and reported.
+        built by its safe loader and packed anew; what that refuses is not transferred, and reported. Acceptances and
+        traces stay where they are: who uses the other store accepts there.
 
         Args:
             other: The other cache.

@@ -17,6 +17,7 @@ from fleche.digest import Digest, digest
 from fleche.digest.code import CodeWatch
 from fleche.digest.code.graph import graph_digest
 from fleche.digest.code.renamed import Place, Renaming, renamed, renamings
+from fleche.errors import Indigestible
 from fleche.memo.places import is_anonymous, places
 
 if TYPE_CHECKING:
@@ -94,9 +95,12 @@ class Adoption:
         Raises:
             StoreError: The store cannot be read.
         """
+        if not self.places and not self._options.added and (sealed.code is None or not cache.acceptances(sealed.code)):
+            return  # as nearly always: one question, and nothing more
         seen = {sealed.key}
         for origin, step in self._ways(cache, sealed):
-            for arguments in self._arguments(sealed, origin, step):
+            whole = self._renamed(sealed, origin.renaming)
+            for arguments in () if whole is None else self._arguments(whole, step):
                 place = self.filed(origin.place)
                 prefix = call_prefix(place.module, place.name, self._options.version, step.code)
                 key = lookup_key(prefix, arguments)
@@ -112,9 +116,8 @@ class Adoption:
             for origin in origins:
                 yield origin, step
 
-    def _arguments(self, sealed: Sealed, origin: Origin, step: Step) -> Iterator[Bare]:
+    def _arguments(self, whole: Bare, step: Step) -> Iterator[Bare]:
         """Yield the arguments as they may have been filed: whole, then without what was added since."""
-        whole = self._renamed(sealed, origin.renaming)
         yield whole
         meant = self.meant
         lacking = [
@@ -126,18 +129,19 @@ class Adoption:
             for names in combinations(lacking, count):
                 yield {name: each for name, each in whole.items() if name not in names}
 
-    def _renamed(self, sealed: Sealed, renaming: Renaming | None) -> Bare:
-        """Return the digests of the arguments as they were when classes had other names."""
+    def _renamed(self, sealed: Sealed, renaming: Renaming | None) -> Bare | None:
+        """Return the digests of the arguments as they were when classes had other names; None: there are none."""
         if renaming is None or not any(renaming.object(*_named(cls)) != _named(cls) for cls in sealed.types):
             return sealed.digests
-        from fleche.digest.moved import moved_digest
+        from fleche.digest.moved import moved_digests
 
-        return {
-            name: each
-            if name in sealed.refers or _is_plain(sealed.arguments[name])
-            else moved_digest(sealed.arguments[name], renaming.object)
-            for name, each in sealed.digests.items()
-        }
+        arguments = sealed.arguments
+        moved = [name for name in arguments if name not in sealed.refers and not _is_plain(arguments[name])]
+        try:
+            found = moved_digests({name: arguments[name] for name in moved}, renaming.object)
+        except Indigestible:
+            return None
+        return {name: found.get(name, each) for name, each in sealed.digests.items()}
 
     def filed(self, place: Place) -> Place:
         """Return a place as it is filed: without its module, where that is not in the key."""
@@ -190,7 +194,7 @@ class Adoption:
         watch = self._watch()
         for root in watch.elsewhere(types):
             for renaming in renamings(self.here, place):
-                graph = renamed(root, renaming)
+                graph = renamed(root, renaming, deep=self._options.code == "deep")
                 if graph is not None:
                     yield Origin(place, graph_digest(graph), renaming)
 

@@ -300,7 +300,7 @@ NAMED = """
     def fit(x):
         return (__name__, x)[1]
 """
-same("moved, and it reads its module's name", NAMED, "model.fit", [MOVED], "other.fit", to="other.py")
+same("moved, and it reads its module's name", NAMED, "model.fit", [MOVED], "other.fit", hits=False, to="other.py")
 same(
     "moved in a package, and it reads its module's name",
     NAMED,
@@ -308,6 +308,7 @@ same(
     [("@cached", '@cached(was="pkg.model.fit")')],
     "pkg.sub.fit",
     file="pkg/model.py",
+    hits=False,
     to="pkg/sub.py",
 )
 
@@ -630,3 +631,130 @@ case(
     True,
 )
 case("a new function under an old name", {"model.py": SWAP}, "model.fit", {"model.py": SWAPPED}, "model.fit", False)
+
+OTHER = """
+    def train(x):
+        return -x
+
+    @cached(code="own")
+    def fit(x):
+        return x and train(x - 1)
+"""
+same(
+    "own code: a call of another function is no recursion",
+    OTHER,
+    "model.fit",
+    [("def train", "def unused"), ('code="own"', 'code="own", was="fit"'), ("def fit", "def train")],
+    "model.train",
+    hits=False,
+)
+same(
+    "own code: a recursion is no call of another function",
+    OTHER.replace("train(x - 1)", "fit(x - 1)").replace("def train", "def other"),
+    "model.fit",
+    [("def fit", "def train"), ("def other", "def fit"), ('code="own"', 'code="own", was="fit"')],
+    "model.train",
+    hits=False,
+)
+same(
+    "the old name is a helper's now",
+    """
+    @cached
+    def fit(x):
+        return x and fit(x - 1)
+    """,
+    "model.fit",
+    [WAS, ("def fit", "def train"), ("\n@cached", "\ndef fit(x):\n    return 5\n\n@cached")],
+    "model.train",
+    hits=False,
+)
+CLOSED = """
+    def make():
+        @cached
+        def fit(x):
+            return x and fit(x - 1)
+        return fit
+
+    made = make()
+"""
+same(
+    "recursion in a closure",
+    CLOSED,
+    "model.made",
+    [
+        ("@cached", '@cached(was="fit")'),
+        ("def fit", "def train"),
+        ("fit(x - 1)", "train(x - 1)"),
+        ("return fit\n", "return train\n"),
+    ],
+    "model.made",
+)
+same(
+    "a closure in a moved module",
+    CLOSED,
+    "model.made",
+    [("@cached", '@cached(was="model.make.<locals>.fit")')],
+    "other.made",
+    to="other.py",
+)
+BOTH = {
+    "model.py": """
+    from dataclasses import dataclass
+
+    @dataclass
+    class Config:
+        units: int = 4
+
+    @cached
+    def fit(one, two):
+        return one.units + two.units
+    """
+}
+case(
+    "an argument of the old class beside one of the new",
+    BOTH,
+    "model.fit",
+    {
+        "model.py": BOTH["model.py"],
+        "other.py": BOTH["model.py"].replace("@cached", '@cached(was="model.fit")'),
+    },
+    "other.fit",
+    False,
+    call="(Config(1), __import__('model').Config(2))",
+)
+case(
+    "arguments of the new class, the old one being there still",
+    BOTH,
+    "model.fit",
+    {
+        "model.py": BOTH["model.py"],
+        "other.py": BOTH["model.py"].replace("@cached", '@cached(was="model.fit")'),
+    },
+    "other.fit",
+    True,
+    call="(Config(1), Config(2))",
+)
+PAIR = """
+    def fit(x):
+        return ("helper", x)
+
+    @cached
+    def train(x):
+        return fit(x)
+"""
+same(
+    "a caller takes the name of its helper",
+    PAIR,
+    "model.train",
+    [("def fit", "def train"), ("@cached\ndef train", '@cached(was="train")\ndef fit'), ("return fit", "return train")],
+    "model.fit",
+    hits=False,
+)
+same(
+    "a helper's name was the function's",
+    PAIR,
+    "model.train",
+    [("@cached\ndef train", '@cached(was="fit")\ndef train')],
+    "model.train",
+    hits=True,
+)

@@ -27,6 +27,7 @@ from fleche.digest.code.labels import (
 __all__ = ["Place", "Renaming", "renamed", "renamings"]
 
 _BINDING = frozenset({"targets", "target", "optional_vars"})
+_NAMED = frozenset({"global", "closure"})
 _PLACED = frozenset({"wrapper", "opaque", "function", "class"})  # whose label by name is a module and a name
 
 
@@ -108,15 +109,16 @@ def renamings(new: Place, old: Place) -> Iterator[Renaming]:
         yield Renaming(new, old, (".".join(ours), ".".join(theirs)))
 
 
-def renamed(root: Node, renaming: Renaming) -> Node | None:
+def renamed(root: Node, renaming: Renaming, *, deep: bool) -> Node | None:
     """Return the graph as it would be if everything had its old name; None where that cannot be told.
 
     Args:
         root: The graph of the function as it is.
         renaming: What is called otherwise.
+        deep: Whether global names were followed; if not, what a name in the code leads to is not known.
     """
     try:
-        return _Writer(root, renaming).write()
+        return _Writer(root, renaming, deep=deep).write()
     except (ValueError, RecursionError):
         return None
 
@@ -124,8 +126,9 @@ def renamed(root: Node, renaming: Renaming) -> Node | None:
 class _Writer:
     """Writes one graph again."""
 
-    def __init__(self, root: Node, renaming: Renaming) -> None:
+    def __init__(self, root: Node, renaming: Renaming, *, deep: bool) -> None:
         self._root = root
+        self._deep = deep
         self._renaming = renaming
         self._order = _reached(root)
         self._modules: dict[str, str] = {}  # by what they were called: no two may be one
@@ -175,8 +178,6 @@ class _Writer:
         frames = frames_of(label)
         if not frames:
             return label
-        if node.kind == "constant":
-            return text(self._module(frames[0])) if node.name == "__name__" and len(frames) == 1 else label
         if node.kind in _PLACED and len(frames) == 2:
             return b"".join(map(text, self._object(*frames)))
         if node.kind == "module" or (node.kind == "unbound" and len(frames) > 1):
@@ -216,6 +217,8 @@ class _Writer:
         for chain, old in renames.items():
             _rename(tree, chain.split("."), old)
         if definition and tree.get("name") == definition[0]:
+            if not self._deep and not set(definition).isdisjoint(_mentioned(tree)):
+                raise ValueError("a name that may be the function's own, or another's")
             _set(tree, "name", definition[1])
         self._imports(tree)
         return b"S" + write_source(tree)
@@ -225,6 +228,8 @@ class _Writer:
         definition = self._definition(node)
         if not renames and not definition:
             return node.label
+        if not self._deep:
+            raise ValueError("names in bytecode that lead nobody knows where")
         return read_bytecode(node.label).renamed(definition, renames)
 
     def _definition(self, node: Node) -> tuple[str, str] | None:
@@ -243,7 +248,7 @@ class _Writer:
         for label, child in node.edges.items():
             kind, _, chain = label.partition(" ")
             names = self._names.get(id(child))
-            if kind == "global" and names is not None and chain.rpartition(".")[2] == names[0]:
+            if kind in _NAMED and names is not None and chain.rpartition(".")[2] == names[0]:
                 yield chain, names[1]
 
     def _imports(self, tree: TreeNode) -> None:
@@ -265,10 +270,10 @@ class _Writer:
 
     def _edge(self, node: Node, label: str, child: Node) -> str | None:
         kind, space, rest = label.partition(" ")
-        if kind == "global" and id(child) in self._names:
+        if kind in _NAMED and id(child) in self._names:
             head, dot, last = rest.rpartition(".")
             new, old = self._names[id(child)]
-            return f"global {head}{dot}{old}" if last == new else label
+            return f"{kind} {head}{dot}{old}" if last == new else label
         if kind in ("class", "brings") and space:
             return self._of_class(kind, rest)
         private = self._private(node)
@@ -358,6 +363,14 @@ def _names(tree: Tree) -> Iterator[str]:
         name = node.get("id")
         if node.name == "Name" and isinstance(name, str):
             yield name
+
+
+def _mentioned(tree: Tree) -> Iterator[str]:
+    """Yield every name and attribute that is read or bound."""
+    for node in nodes_of(tree):
+        for key, value in node.fields:
+            if key in ("id", "attr") and isinstance(value, str):
+                yield value
 
 
 def _bound(tree: TreeNode) -> set[str]:

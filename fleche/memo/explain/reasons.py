@@ -131,6 +131,8 @@ class Why:
             lines.append(f"  {'its record' if own else 'nearest'}: {_named(self.nearest)}")
             lines += [f"    {each}" for each in self._compared()]
             lines += [f"    all else is equal: {each}" for each in [self._equal()] if each and not own]
+            if self.code and all(reason.kind is Cause.CODE for reason in self.causes):
+                lines.append(f"  if this edit changes no result: {self.function.rpartition('.')[2]}.accept()")
         return "\n".join(map(printable, lines))
 
     def _compared(self) -> Iterator[str]:

@@ -91,7 +91,9 @@ def test_code_that_was_not_kept(cache: Cache) -> None:
     (call,) = area.calls
     record = call.record.evolve(code=call.record.result)
     assert "the code differs, and was not kept of both" in str(diff(call, type(call)(record, cache)))
-    assert "code is part of the key of one of them only" in str(diff(call, type(call)(call.record.evolve(code=None), cache)))
+    assert "code is part of the key of one of them only" in str(
+        diff(call, type(call)(call.record.evolve(code=None), cache))
+    )
 
 
 def test_what_steers_a_terminal_is_not_let_through() -> None:
