@@ -6,6 +6,7 @@ reached and how, not on where a walk happened to enter a cycle. ``docs/formats/c
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +44,7 @@ class Node:
 
     def content(self) -> bytes:
         """Return the encoding of the node alone."""
-        return text(self.kind) + text(self.label)
+        return _label(self.kind) + text(self.label)
 
 
 def _numbered(root: Node) -> list[Node]:
@@ -59,16 +60,24 @@ def _numbered(root: Node) -> list[Node]:
 
 def graph_digest(root: Node) -> Digest:
     """Return the digest of everything that can be reached from a node."""
-    order = _numbered(root)
-    number = {id(node): at for at, node in enumerate(order)}
-    parts = [_GRAPH, word(len(order))]
-    for node in order:
-        parts.append(node.content())
-        parts.append(word(len(node.edges)))
-        for label in sorted(node.edges):
-            parts.append(text(label))
-            parts.append(word(number[id(node.edges[label])]))
-    return Digest.from_bytes(chosen().hash(b"".join(parts)))
+    order, number = [root], {id(root): 0}
+    parts: list[bytes] = []
+    add = parts.append
+    for node in order:  # numbered as `_numbered` does, which a fingerprint cannot afford to do apart
+        edges = node.edges
+        add(node.content())
+        add(word(len(edges)))
+        for label in sorted(edges):
+            child = edges[label]
+            at = number.setdefault(id(child), len(order))
+            if at == len(order):
+                order.append(child)
+            add(_label(label))
+            add(word(at))
+    return Digest.from_bytes(chosen().hash(b"".join((_GRAPH, word(len(order)), *parts))))
+
+
+_label = functools.lru_cache(maxsize=1 << 14)(text)  # the same few names are met all over a project
 
 
 @dataclass(frozen=True, slots=True)

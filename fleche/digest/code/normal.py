@@ -57,32 +57,32 @@ class _Writer:
     def value(self, value: Any) -> None:
         _HOW[type(value)](self, value)
 
-    def _list(self, values: list[Any]) -> None:
+    def on_list(self, values: list[Any]) -> None:
         items = self.items(values)
         self.add(b"l" + word(len(items)))
         for item in items:
             _HOW[type(item)](self, item)
 
-    def _text(self, name: str) -> None:
+    def on_text(self, name: str) -> None:
         self.add(_identifier(name if self._owner is None else self._mangled(name)))
 
-    def _other(self, value: Any) -> None:
+    def on_other(self, value: Any) -> None:
         self.add(constant(value))
 
-    def _constant(self, node: ast.Constant) -> None:
+    def on_constant(self, node: ast.Constant) -> None:
         value = node.value
         self.add(b"k" + (_string(value) if type(value) is str else constant(value)))
 
-    def _name(self, node: ast.Name) -> None:
+    def on_name(self, node: ast.Name) -> None:
         if node.id == "__debug__":
             self.add(b"k" + constant(not self._optimised))
         else:
             self.add(_named(node.id if self._owner is None else self._mangled(node.id)))
 
-    def _inner(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
+    def on_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
         self.function(node, getattr(node, "decorator_list", []), outermost=False)
 
-    def _annotation(self, node: ast.AnnAssign) -> None:
+    def on_annotation(self, node: ast.AnnAssign) -> None:
         if self._in_class:
             _plain(_ANNOTATED, self, node)
         elif node.value is None:
@@ -116,7 +116,7 @@ class _Writer:
         self.value(node.body)
         self._annotated, self._in_class = before
 
-    def _class(self, node: ast.ClassDef) -> None:
+    def on_class(self, node: ast.ClassDef) -> None:
         outside = [(field, value) for field, value in ast.iter_fields(node) if field != "body"]
         self.fields("ClassDef", outside)
         before = self._annotated, self._in_class, self._owner
@@ -125,7 +125,7 @@ class _Writer:
         self.value(node.body)
         self._annotated, self._in_class, self._owner = before
 
-    def _joined(self, node: ast.JoinedStr) -> None:
+    def on_joined(self, node: ast.JoinedStr) -> None:
         values: list[ast.expr] = []
         for part in node.values:
             last = values[-1] if values else None
@@ -135,7 +135,7 @@ class _Writer:
                 values.append(part)
         self.fields("JoinedStr", [("values", values)])
 
-    def _parameters(self, node: _Arguments) -> None:
+    def on_parameters(self, node: _Arguments) -> None:
         self.fields("arguments", ((field, getattr(node, field)) for field in node._fields))
 
     def items(self, values: list[Any]) -> list[Any]:
@@ -191,7 +191,7 @@ class _How(dict[type, Callable[[_Writer, Any], None]]):
     """How values are written, by their type."""
 
     def __missing__(self, kind: type) -> Callable[[_Writer, Any], None]:
-        found: Callable[[_Writer, Any], None] = _Writer._other
+        found: Callable[[_Writer, Any], None] = _Writer.on_other
         if issubclass(kind, ast.AST):
             known = _Kind(kind)
             found = functools.partial(_plain if known.fields else _empty, known)
@@ -222,17 +222,17 @@ def _empty(kind: _Kind, writer: _Writer, node: ast.AST) -> None:  # noqa: ARG001
 
 _HOW = _How(
     {
-        list: _Writer._list,
-        str: _Writer._text,
-        ast.Constant: _Writer._constant,
-        ast.Name: _Writer._name,
-        ast.FunctionDef: _Writer._inner,
-        ast.AsyncFunctionDef: _Writer._inner,
-        ast.Lambda: _Writer._inner,
-        ast.ClassDef: _Writer._class,
-        ast.AnnAssign: _Writer._annotation,
-        ast.JoinedStr: _Writer._joined,
-        _Arguments: _Writer._parameters,
+        list: _Writer.on_list,
+        str: _Writer.on_text,
+        ast.Constant: _Writer.on_constant,
+        ast.Name: _Writer.on_name,
+        ast.FunctionDef: _Writer.on_function,
+        ast.AsyncFunctionDef: _Writer.on_function,
+        ast.Lambda: _Writer.on_function,
+        ast.ClassDef: _Writer.on_class,
+        ast.AnnAssign: _Writer.on_annotation,
+        ast.JoinedStr: _Writer.on_joined,
+        _Arguments: _Writer.on_parameters,
     }
 )
 
