@@ -12,6 +12,7 @@ from fleche.caches import BaseCache
 from fleche.call import LazyCall, Outcome
 from fleche.cli import output
 from fleche.cli.archives import export, import_
+from fleche.cli.code import code
 from fleche.cli.common import NOTHING, Json, Store, agreed, opened, reported
 from fleche.cli.selection import All, Arguments, Failed, Function, Since, Tags, Where, selected
 from fleche.cli.settings import settings
@@ -168,4 +169,5 @@ app.command()(repair)
 app.command()(transfer)
 app.command()(export)
 app.command("import")(import_)
+app.command()(code)
 app.add_typer(settings, name="config")

@@ -427,7 +427,8 @@ class Walker:
         _, found, how, classes = known
         if found is None:
             return self._opaque(value, name)
-        return Node("constant", name, found.raw, how, {label: self._class(cls) for label, cls in classes})
+        edges = {label: self._class(cls) for label, cls in classes}
+        return Node("constant", name, found.raw, how, edges, again=mutable and how == "by value")
 
     def _look_at(self, value: Any, *, mutable: bool) -> _Looked:
         """Return the digest of a value, how it was found, and the walked classes in it; once in each walk.

@@ -11,8 +11,9 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal
 
 from fleche.digest.code.frames import text
-from fleche.digest.code.graph import CodeTree, Node, graph_digest, tree_of
+from fleche.digest.code.graph import Node, graph_digest
 from fleche.digest.code.identity import MAIN, always_fingerprinted, function_identity
+from fleche.digest.code.tree import CodeTree, tree_of
 from fleche.digest.text import Digest
 
 if TYPE_CHECKING:
