@@ -380,13 +380,21 @@ class Walker:
         kind = type(value)
         if not self._deep or not self._scope.covers(kind.__module__):
             return {}
-        parts: dict[str, Any] = {"class": kind}
-        rebound = frozenset[str]().union(*map(stored_attributes, _methods(kind)))
-        for name, held in list(vars(value).items()):
+        return {"class": kind, **self._held(value)}
+
+    def _held(self, value: Any) -> dict[str, Any]:
+        """Return what an object of a walked class holds, by the label of its edge; what its methods assign is state."""
+        space = getattr(value, "__dict__", None)
+        if type(space) is not dict:
+            return {}
+        rebound = frozenset[str]().union(*map(stored_attributes, _methods(type(value))))
+        self.seen.sizes[id(space)] = (space, len(space))
+        found = {}
+        for name, held in list(space.items()):
             if name in _WRAPPED or name in rebound or (name in self._touched and is_container(held)):
-                continue  # what the wrapper changes itself is state
-            parts[f"attribute {name}"] = self.seen.name(vars(value), name)
-        return parts
+                continue
+            found[f"attribute {name}"] = self.seen.name(space, name)
+        return found
 
     def _builtin(self, value: Any, name: str) -> Node:
         owner = getattr(value, "__self__", None)
@@ -472,7 +480,12 @@ class Walker:
             return self._table(value, name)
         label = text(kind.__module__) + text(kind.__qualname__)
         edges = {label: self._class(cls) for label, cls in self._classes(value, everywhere=False)}
-        return Node("opaque", name, label, "by type", edges)
+        node = Node("opaque", name, label, "by type", edges)
+        if self._deep and self._scope.covers(kind.__module__) and not is_opaque(value):
+            self._nodes[id(value)] = node
+            self._kept.append(value)
+            self._todo.append(lambda: self._fill(node, self._held(value)))
+        return node
 
     def _classes(self, value: Any, *, everywhere: bool) -> tuple[tuple[str, type], ...]:
         """Return the walked classes of the objects in a value, by the label of their edge: their methods are code."""
