@@ -11,7 +11,7 @@ from fleche.digest.code.bytecode import MAGIC, encode_code
 from fleche.digest.code.frames import MISSING, text
 from fleche.digest.code.names import Names, names_of_code, names_of_source
 from fleche.digest.code.normal import normalise
-from fleche.digest.code.sources import Looked, Source, Sources
+from fleche.digest.code.sources import Looked, Sources
 
 __all__ = ["Analysis", "Part", "is_ours"]
 
@@ -26,12 +26,15 @@ def is_ours(value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is known of one code object: its encoding, how that was found, and the names in it."""
+    """What is known of one code object: its encoding, how that was found, the names in it, and its source text.
+
+    Not its syntax tree, which would stay in memory as long as the function does.
+    """
 
     label: bytes
     how: str
     names: Names
-    source: Source | None
+    source: str | None
 
 
 class Analysis:
@@ -60,7 +63,7 @@ class Analysis:
             return Part(b"B" + text(MAGIC) + encode_code(code), "bytecode", names_of_code(code), None)
         kept = [d for d in getattr(source.node, "decorator_list", []) if not _is_our_decorator(d, space, source.ours)]
         label = b"S" + normalise(source.node, owner=source.owner, decorators=kept)
-        return Part(label, "source", names_of_source(source.node), source)
+        return Part(label, "source", names_of_source(source.node), source.text)
 
 
 def _is_our_decorator(expression: Any, space: dict[str, Any], ours: frozenset[str]) -> bool:

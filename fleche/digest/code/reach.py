@@ -104,6 +104,7 @@ class Walker:
             while self._todo:
                 self._todo.popleft()()
             if before == (len(self._state), len(self._changed), len(self._touched)):
+                self._looked.clear()  # syntax trees are large
                 return node
 
     def _root(self, root: Any) -> Node:
@@ -130,7 +131,7 @@ class Walker:
         self.seen.functions[id(function)] = seen
         if walked:
             part = self._analysis.of(function, self._looked)
-            label, how, source = part.label, part.how, part.source.text if part.source else None
+            label, how, source = part.label, part.how, part.source
         else:  # a wrapper of another package: what it wraps counts, its own code by name
             part = Part(b"", "by name", names_of_code(function.__code__), None)
             label, how, source = text(home(function)) + text(function.__code__.co_qualname), "by name", None
@@ -541,7 +542,12 @@ class Walker:
         return self._value(found, shown)
 
     def _named(self, kind: str, label: tuple[str, ...], name: str) -> Node:
-        return Node(kind, name or kind, b"".join(map(text, label)), "by name")
+        return Node(kind, name or kind, _joined(label), "by name")
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _joined(label: tuple[str, ...]) -> bytes:
+    return b"".join(map(text, label))
 
 
 def _methods(kind: type) -> list[CodeType]:

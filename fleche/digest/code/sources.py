@@ -16,9 +16,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, cast
 
 from fleche.digest.code.bytecode import encode_code, nested
+from fleche.digest.code.frames import MISSING
 
 __all__ = ["Looked", "Source", "Sources"]
 
@@ -167,7 +168,9 @@ Looked = dict[tuple[str, int], _Parsed | None]
 
 
 class Sources:
-    """What a process has parsed, by path, size, time and future flags. Thread-safe: at worst a text is parsed twice."""
+    """What a process parsed last, by path, size, time and future flags. Thread-safe: at worst one is parsed twice."""
+
+    KEPT = 8  # syntax trees are large: a file of a thousand lines takes some megabytes
 
     def __init__(self) -> None:
         self._parsed: dict[Any, _Parsed | None] = {}
@@ -197,15 +200,19 @@ class Sources:
         return dict.fromkeys(named)
 
     def _look(self, name: str, namespace: dict[str, Any], flags: int) -> _Parsed | None:
-        mark, content = _read(name, namespace, self._parsed, flags)
+        mark, content = _read(name, namespace)
         key = (name, mark, flags)
-        if key not in self._parsed:
-            self._parsed[key] = _parse(content, flags)
-        return self._parsed[key]
+        found = self._parsed.pop(key, MISSING)
+        if found is MISSING:
+            found = _parse(_content(name) if content is None else content, flags)
+        self._parsed[key] = found
+        for old in list(self._parsed)[: -self.KEPT]:
+            self._parsed.pop(old, None)
+        return cast("_Parsed | None", found)
 
 
 def _parse(content: str | None, flags: int) -> _Parsed | None:
-    if content is None:
+    if not content:
         return None
     try:
         return _Parsed(content, flags)
@@ -213,8 +220,8 @@ def _parse(content: str | None, flags: int) -> _Parsed | None:
         return None
 
 
-def _read(name: str, namespace: dict[str, Any], parsed: dict[Any, Any], flags: int) -> tuple[Any, str | None]:
-    """Return what tells one content of a file from another, and the content unless it was parsed already."""
+def _read(name: str, namespace: dict[str, Any]) -> tuple[Any, str | None]:
+    """Return what tells one content of a file from another, and the content unless it is to be read from the file."""
     entry: tuple[Any, ...] | None = linecache.cache.get(name)
     if entry is None or len(entry) < 2 or entry[1] is not None:
         try:
@@ -222,13 +229,9 @@ def _read(name: str, namespace: dict[str, Any], parsed: dict[Any, Any], flags: i
         except (OSError, ValueError):
             pass
         else:
-            mark = (stat.st_size, stat.st_mtime_ns)
-            if (name, mark, flags) in parsed:
-                return mark, None
-            return mark, _content(name)
-    lines = linecache.getlines(name, namespace)
-    content = "".join(lines)
-    return content, content or None
+            return (stat.st_size, stat.st_mtime_ns), None
+    content = "".join(linecache.getlines(name, namespace))
+    return content, content
 
 
 def _content(name: str) -> str | None:

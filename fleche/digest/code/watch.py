@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import threading
 import weakref
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from fleche.digest.code.frames import text
 from fleche.digest.code.graph import Node, graph_digest
 from fleche.digest.code.identity import MAIN, always_fingerprinted, function_identity
+from fleche.digest.code.pause import Paused
 from fleche.digest.code.tree import CodeTree, tree_of
 from fleche.digest.text import Digest
 
@@ -129,28 +128,6 @@ class Snapshot:
         self.holds = Check(seen, _PROCESS.digest_of).holds
 
 
-class _Paused:
-    """No garbage collection while code is read: syntax trees are many objects, looked through in vain."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._before = False
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._inside:
-                self._before = gc.isenabled()
-                gc.disable()
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside and self._before:
-                gc.enable()
-
-
 class _Process:
     """What one process knows of code; made once, filled at the first fingerprint."""
 
@@ -162,7 +139,7 @@ class _Process:
         self._open: Open | None = None
         self._kept: dict[tuple[int, str], tuple[Any, _Watch]] = {}
         self._claimed: set[str] = set()
-        self._collection = _Paused()
+        self._collection = Paused()
 
     def _parts(self) -> tuple[Analysis, Open]:
         if self._analysis is None or self._open is None:

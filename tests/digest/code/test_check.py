@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import random
+import subprocess
+import sys
+import textwrap
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -168,10 +173,8 @@ def test_a_name_that_goes_is_seen(module: types.ModuleType) -> None:
     assert watch.current() == before
 
 
-def test_a_fingerprint_does_not_switch_garbage_collection() -> None:
-    """It is as it was before, on or off."""
-    import gc
-
+def test_a_fingerprint_leaves_garbage_collection_as_it_is() -> None:
+    """It is on or off as it was before, and a child that is forked meanwhile is not left without."""
     space: dict[str, Any] = {"__name__": "made"}
     for number, setting in enumerate((True, False)):
         exec(f"def f{number}(x): return x", space)
@@ -181,6 +184,25 @@ def test_a_fingerprint_does_not_switch_garbage_collection() -> None:
             assert gc.isenabled() is setting
         finally:
             gc.enable()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_that_is_forked_in_a_pause_collects_garbage(tmp_path: Path) -> None:
+    """The thread that was in the pause is not there to end it."""
+    script = """
+        import gc, os
+        from fleche.digest.code.pause import Paused
+        paused = Paused()
+        with paused, Paused():
+            child = os.fork()
+            if not child:
+                os._exit(0 if gc.isenabled() else 1)
+            assert os.waitpid(child, 0)[1] == 0
+            assert not gc.isenabled()
+        assert gc.isenabled()
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_projects_are_written(tmp_path: Path) -> None:
