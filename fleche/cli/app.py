@@ -13,6 +13,7 @@ from fleche.call import LazyCall, Outcome
 from fleche.cli import output
 from fleche.cli.acceptance import accept, accepted, withdraw
 from fleche.cli.archives import export, import_
+from fleche.cli.code import code
 from fleche.cli.common import NOTHING, Json, Store, agreed, opened, reported
 from fleche.cli.selection import All, Arguments, Failed, Function, Since, Tags, Where, selected
 from fleche.cli.settings import settings
@@ -175,4 +176,5 @@ app.command()(why)
 app.command()(diff)
 app.command()(export)
 app.command("import")(import_)
+app.command()(code)
 app.add_typer(settings, name="config")

@@ -65,6 +65,9 @@ _STYLE = (
     ".fleche.fleche .fleche-tree{margin-left:.55em;padding-left:1em;border-left:1px solid rgba(128,128,128,.28)}"
     ".fleche.fleche .fleche-leaf{padding-left:1.05em}"
     ".fleche.fleche .fleche-node{white-space:nowrap}"
+    ".fleche.fleche .fleche-source{margin:.2em 0 .3em 1.05em;padding:.35em .7em;font-size:12px;line-height:1.45;"
+    "border:0;border-radius:4px;background:rgba(128,128,128,.1);color:inherit;overflow-x:auto;white-space:pre;"
+    "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace}"
     "</style>"
 )
 

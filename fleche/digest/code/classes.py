@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
 from fleche.digest.code.frames import constant, text, word
 from fleche.digest.code.identity import home
+from fleche.digest.code.records import field_values, is_made, member_values
 
 __all__ = ["attributes", "class_label"]
 
@@ -74,57 +74,10 @@ def attributes(cls: type) -> Iterator[tuple[str, Any]]:
             continue
         if name == "__hash__" and value is None:  # what a class with __eq__ gets
             continue
-        if name == "__match_args__" and value == _positions(cls):
-            continue
-        if not _generated(value):
+        if not (is_made(cls, name, value) or _generated(value)):
             yield name, value
-    for name, member in list(members.items()):
-        yield f"member {name}", member._value_
-    if list(members) != _usual_order(members):
-        yield "members", tuple(members)
-    annotated = cls.__dict__.get("__annotations__", {})  # noqa: RUF063 - never evaluated, never inherited
-    if is_tuple and tuple(cls.__dict__["_fields"]) != tuple(annotated):
-        yield "fields", tuple(cls.__dict__["_fields"])  # no annotation says them
-    if is_tuple:
-        for name, value in cls.__dict__["_field_defaults"].items():
-            yield f"field {name} default", value
-    yield from _field_values(cls)
-
-
-def _usual_order(members: Mapping[str, Any]) -> list[str]:
-    """Return the order in which members count without being told: by value where all are integers, else by name."""
-    if all(type(member._value_) is int for member in members.values()):
-        return sorted(members, key=lambda name: (members[name]._value_, name))
-    return sorted(members)
-
-
-def _positions(cls: type) -> tuple[str, ...] | None:
-    """Return the attributes that a record's patterns take by position, as Python generates them; None for others."""
-    if "__dataclass_fields__" in cls.__dict__:
-        class_variable = getattr(sys.modules["dataclasses"], "_FIELD_CLASSVAR", None)
-        fields = cls.__dict__["__dataclass_fields__"].values()
-        given = (f for f in fields if getattr(f, "_field_type", None) is not class_variable)
-        return tuple(f.name for f in given if f.init and not f.kw_only)
-    if "__attrs_attrs__" in cls.__dict__:
-        return tuple(a.name for a in cls.__dict__["__attrs_attrs__"] if a.init and not a.kw_only)
-    return tuple(cls.__dict__["_fields"]) if "_field_defaults" in cls.__dict__ else None
-
-
-def _field_values(cls: type) -> Iterator[tuple[str, Any]]:
-    dataclasses = sys.modules.get("dataclasses")
-    for name, entry in cls.__dict__.get("__dataclass_fields__", {}).items():
-        for part in ("default", "default_factory"):
-            value = getattr(entry, part)
-            if dataclasses is None or value is not dataclasses.MISSING:
-                yield f"field {name} {part}", value
-        if entry.metadata:
-            yield f"field {name} metadata", dict(entry.metadata)
-    attr = sys.modules.get("attr")
-    for entry in cls.__dict__.get("__attrs_attrs__", ()):
-        for part in ("default", "validator", "converter", "on_setattr"):
-            value = getattr(entry, part, None)
-            if value is not None and value is not getattr(attr, "NOTHING", None):
-                yield f"field {entry.name} {part}", getattr(value, "factory", value)
+    yield from member_values(members)
+    yield from field_values(cls)
 
 
 def class_label(cls: type) -> bytes:

@@ -21,6 +21,7 @@ from fleche.digest.code.identity import MAIN, function_identity, home
 from fleche.digest.code.names import Chain, Names, names_of_code, stored_attributes
 from fleche.digest.code.scope import Scope
 from fleche.digest.code.seen import Seen, contents
+from fleche.digest.code.sources import Looked
 from fleche.digest.code.values import (
     Cut,
     Open,
@@ -29,6 +30,7 @@ from fleche.digest.code.values import (
     is_container,
     is_immutable,
     is_opaque,
+    is_plain,
     is_small,
     views,
 )
@@ -57,6 +59,10 @@ _FUNCTION_TYPES = (types.BuiltinFunctionType, types.MethodWrapperType, types.Wra
 _DESCRIPTOR_TYPES = (types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType)
 
 
+_Looked = tuple[Any, Digest | None, str, tuple[tuple[str, type], ...]]
+"""A value, its digest (None: it has none), how that was found, and the walked classes in it."""
+
+
 class Walker:
     """One walk: builds the graph of what a root reaches.
 
@@ -74,6 +80,8 @@ class Walker:
         self._touched: set[str] = set()  # attributes through which methods change things
         self._at_creation: set[int] = set()  # functions that run when a class is made
         self._kept: list[Any] = []  # keeps the objects behind the identities above alive
+        self._looked: Looked = {}
+        self._digests: dict[int, _Looked] = {}
         self.seen = Seen()
         self._nodes: dict[int, Node] = {}
         self._todo: deque[Callable[[], None]] = deque()
@@ -88,7 +96,7 @@ class Walker:
         """
         while True:
             before = len(self._state), len(self._changed), len(self._touched)
-            self.seen, self._nodes = Seen(), {}
+            self.seen, self._nodes, self._digests = Seen(), {}, {}
             node = self._root(root)
             for cls in brought:
                 if not is_dynamic(cls):
@@ -96,6 +104,7 @@ class Walker:
             while self._todo:
                 self._todo.popleft()()
             if before == (len(self._state), len(self._changed), len(self._touched)):
+                self._looked.clear()  # syntax trees are large
                 return node
 
     def _root(self, root: Any) -> Node:
@@ -121,8 +130,8 @@ class Walker:
         seen = (function, function.__code__, function.__defaults__, function.__kwdefaults__)
         self.seen.functions[id(function)] = seen
         if walked:
-            part = self._analysis.of(function)
-            label, how, source = part.label, part.how, part.source.text if part.source else None
+            part = self._analysis.of(function, self._looked)
+            label, how, source = part.label, part.how, part.source
         else:  # a wrapper of another package: what it wraps counts, its own code by name
             part = Part(b"", "by name", names_of_code(function.__code__), None)
             label, how, source = text(home(function)) + text(function.__code__.co_qualname), "by name", None
@@ -372,13 +381,21 @@ class Walker:
         kind = type(value)
         if not self._deep or not self._scope.covers(kind.__module__):
             return {}
-        parts: dict[str, Any] = {"class": kind}
-        rebound = frozenset[str]().union(*map(stored_attributes, _methods(kind)))
-        for name, held in list(vars(value).items()):
+        return {"class": kind, **self._held(value)}
+
+    def _held(self, value: Any) -> dict[str, Any]:
+        """Return what an object of a walked class holds, by the label of its edge; what its methods assign is state."""
+        space = getattr(value, "__dict__", None)
+        if type(space) is not dict:
+            return {}
+        rebound = frozenset[str]().union(*map(stored_attributes, _methods(type(value))))
+        self.seen.sizes[id(space)] = (space, len(space))
+        found = {}
+        for name, held in list(space.items()):
             if name in _WRAPPED or name in rebound or (name in self._touched and is_container(held)):
-                continue  # what the wrapper changes itself is state
-            parts[f"attribute {name}"] = self.seen.name(vars(value), name)
-        return parts
+                continue
+            found[f"attribute {name}"] = self.seen.name(space, name)
+        return found
 
     def _builtin(self, value: Any, name: str) -> Node:
         owner = getattr(value, "__self__", None)
@@ -410,21 +427,37 @@ class Walker:
             node.edges[f"item {at:09}"] = self._value(item, str(at))
 
     def _digested(self, value: Any, name: str, *, mutable: bool) -> Node:
-        if is_opaque(value):
+        known = self._digests.get(id(value))
+        if known is None or known[0] is not value:
+            try:
+                known = self._digests[id(value)] = self._look_at(value, mutable=mutable)
+            except Cut as cut:
+                return Node("cycle", name, cut.encoding, "by distance")
+        _, found, how, classes = known
+        if found is None:
             return self._opaque(value, name)
+        edges = {label: self._class(cls) for label, cls in classes}
+        again = mutable and how == "by value"
+        return Node("constant", name, found.raw, how, edges, again=again, value=value if edges else None)
+
+    def _look_at(self, value: Any, *, mutable: bool) -> _Looked:
+        """Return the digest of a value, how it was found, and the walked classes in it; once in each walk.
+
+        Raises:
+            Cut: The value is being digested.
+        """
+        if is_opaque(value):
+            return value, None, "", ()
         small = mutable and is_small(value)
         try:
             found = self._taken(value)
-        except Cut as cut:
-            return Node("cycle", name, cut.encoding, "by distance")
+        except Cut:
+            raise
         except Exception:  # a value that has no digest, for whatever reason, never refuses the call
-            return self._opaque(value, name)
+            return value, None, "", ()
         if small:
             self._watch_value(value, found)
-        node = Node("constant", name, found.raw, "by value" if small or not mutable else "by binding")
-        node = self._with_classes(node, value, everywhere=True)
-        node.value = value if node.edges else None
-        return node
+        return value, found, "by value" if small or not mutable else "by binding", self._classes(value, everywhere=True)
 
     def _taken(self, value: Any) -> Digest:
         for _ in range(TRIES):
@@ -447,15 +480,21 @@ class Walker:
         kind = type(value)
         if kind in (list, tuple, dict):  # only that part of it counts by type which has no digest
             return self._table(value, name)
-        node = Node("opaque", name, text(kind.__module__) + text(kind.__qualname__), "by type")
-        return self._with_classes(node, value, everywhere=False)
-
-    def _with_classes(self, node: Node, value: Any, *, everywhere: bool) -> Node:
-        """Add the classes of the objects in a value: their methods are code."""
-        if self._deep:
-            for qualname, cls in classes_in(value, self._scope.covers, everywhere=everywhere).items():
-                node.edges[f"class {qualname}"] = self._class(cls)
+        label = text(kind.__module__) + text(kind.__qualname__)
+        edges = {label: self._class(cls) for label, cls in self._classes(value, everywhere=False)}
+        node = Node("opaque", name, label, "by type", edges)
+        if self._deep and self._scope.covers(kind.__module__) and not is_opaque(value):
+            self._nodes[id(value)] = node
+            self._kept.append(value)
+            self._todo.append(lambda: self._fill(node, self._held(value)))
         return node
+
+    def _classes(self, value: Any, *, everywhere: bool) -> tuple[tuple[str, type], ...]:
+        """Return the walked classes of the objects in a value, by the label of their edge: their methods are code."""
+        if not self._deep or is_plain(value):
+            return ()
+        found = classes_in(value, self._scope.covers, everywhere=everywhere)
+        return tuple((f"class {qualname}", cls) for qualname, cls in found.items())
 
     def _with_class(self, node: Node, value: Any) -> Node:
         """Add the class of an object whose content does not count: its methods do."""
@@ -504,7 +543,12 @@ class Walker:
         return self._value(found, shown)
 
     def _named(self, kind: str, label: tuple[str, ...], name: str) -> Node:
-        return Node(kind, name or kind, b"".join(map(text, label)), "by name")
+        return Node(kind, name or kind, _joined(label), "by name")
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _joined(label: tuple[str, ...]) -> bytes:
+    return b"".join(map(text, label))
 
 
 def _methods(kind: type) -> list[CodeType]:

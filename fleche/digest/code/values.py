@@ -32,6 +32,7 @@ __all__ = [
     "is_container",
     "is_immutable",
     "is_opaque",
+    "is_plain",
     "is_small",
     "views",
 ]
@@ -67,6 +68,11 @@ def is_immutable(value: Any) -> bool:
     if kind is tuple or kind is frozenset:
         return all(map(is_immutable, value))
     return kind in _IMMUTABLE or isinstance(value, enum.Enum)
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is of a type that cannot hold an object of anybody's class."""
+    return type(value) in _LEAVES
 
 
 def is_container(value: Any) -> bool:

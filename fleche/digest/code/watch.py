@@ -5,13 +5,14 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from operator import is_
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal
 
-from fleche.digest.code.frames import MISSING, text
-from fleche.digest.code.graph import CodeTree, Node, graph_digest, tree_of
+from fleche.digest.code.frames import text
+from fleche.digest.code.graph import Node, graph_digest
 from fleche.digest.code.identity import MAIN, always_fingerprinted, function_identity
+from fleche.digest.code.pause import Paused
+from fleche.digest.code.tree import CodeTree, tree_of
 from fleche.digest.text import Digest
 
 if TYPE_CHECKING:
@@ -135,55 +136,13 @@ class CodeWatch(_Watch):
 class Snapshot:
     """One fingerprint, and what must still be so for it to hold."""
 
-    __slots__ = ("_cells", "_functions", "_items", "_names", "_sizes", "_values", "cut", "digest", "root")
+    __slots__ = ("cut", "digest", "holds", "root")
 
     def __init__(self, root: Node, seen: Seen, *, cut: bool) -> None:
+        from fleche.digest.code.check import Check
+
         self.root, self.digest, self.cut = root, graph_digest(root), cut
-        self._names = seen.names
-        self._functions = tuple(seen.functions.values())
-        self._cells = tuple(seen.cells.values())
-        self._sizes = tuple(seen.sizes.values())
-        self._items = tuple(seen.items)
-        self._values = tuple(seen.values.values())
-
-    def holds(self) -> bool:
-        """Whether everything that was read is still what it was."""
-        try:
-            return self._holds()
-        except RuntimeError:  # another thread changes a container while it is looked at
-            return False
-
-    def _holds(self) -> bool:
-        for space, name, expected in self._names:
-            if space.get(name, MISSING) is not expected:
-                return False
-        for function, code, defaults, keyword in self._functions:
-            if (
-                function.__code__ is not code
-                or function.__defaults__ is not defaults
-                or function.__kwdefaults__ is not keyword
-            ):
-                return False
-        for cell, expected in self._cells:
-            if not _cell_holds(cell, expected):
-                return False
-        return not (self._sizes or self._values or self._items) or self._contents_hold()
-
-    def _contents_hold(self) -> bool:
-        for container, size in self._sizes:
-            if len(container) != size:
-                return False
-        for items, expected in self._items:
-            if len(items) != len(expected) or not all(map(is_, items, expected)):
-                return False
-        return all(_PROCESS.digest_of(value) == expected for value, expected in self._values)
-
-
-def _cell_holds(cell: Any, expected: Any) -> bool:
-    try:
-        return cell.cell_contents is expected
-    except ValueError:
-        return expected is MISSING
+        self.holds = Check(seen, _PROCESS.digest_of).holds
 
 
 class _Process:
@@ -197,6 +156,7 @@ class _Process:
         self._open: Open | None = None
         self._kept: dict[tuple[int, str], tuple[Any, _Watch]] = {}
         self._claimed: set[str] = set()
+        self._collection = Paused()
 
     def _parts(self) -> tuple[Analysis, Open]:
         if self._analysis is None or self._open is None:
@@ -216,7 +176,8 @@ class _Process:
         analysis, open_values = self._parts()
         base = len(open_values.ids)
         walker = Walker(scope, mode == "deep" and base < self.DEPTH, analysis, open_values)
-        node = walker.walk(root, brought)
+        with self._collection:
+            node = walker.walk(root, brought)
         for name in environment:
             version = _version(name)
             node.edges[f"environment {name}"] = Node("environment", name, text(version or ""), "by version")

@@ -354,7 +354,7 @@ def _parsed(source: str) -> Any:
 
 def differences_of(old: Any, new: Any) -> Iterator[str]:
     """Yield what differs between two functions or classes that are values, in words."""
-    from fleche.digest.code.graph import tree_of
+    from fleche.digest.code.tree import tree_of
     from fleche.digest.code.watch import graph_of
 
     before, after = graph_of(old), graph_of(new)

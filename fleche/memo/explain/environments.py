@@ -8,7 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fleche.call import LazyCall
 from fleche.digest.code.frames import text
-from fleche.digest.code.graph import Node, tree_of
+from fleche.digest.code.graph import Node
+from fleche.digest.code.tree import tree_of
 
 __all__ = ["installed", "packages"]
 

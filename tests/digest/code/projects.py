@@ -99,8 +99,8 @@ def imported(directory: Path, name: str = "pkg.main") -> Iterator[ModuleType]:
         sys.modules["__main__"] = main
         sys.dont_write_bytecode = before
         sys.path.remove(str(directory))
-        for module in [name for name, module in sys.modules.items() if _below(module, directory)]:
-            del sys.modules[module]
+        for found in [name for name, module in sys.modules.items() if _below(name, module, directory)]:
+            del sys.modules[found]
 
 
 def _script(path: Path) -> ModuleType:
@@ -112,6 +112,8 @@ def _script(path: Path) -> ModuleType:
     return module
 
 
-def _below(module: ModuleType, directory: Path) -> bool:
+def _below(name: str, module: Any, directory: Path) -> bool:
+    if name.partition(".")[0] == "pkg":
+        return True
     places = [getattr(module, "__file__", None) or "", *map(str, getattr(module, "__path__", ()))]
     return any(place.startswith(f"{directory}/") for place in places)
