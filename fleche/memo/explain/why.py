@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -235,19 +235,24 @@ class Explanation:
 
     def _elsewhere(self) -> list[Reason]:
         """Return which other known stores hold the call."""
-        if defaults.others is None:
-            return []
-        found = []
-        for place, open_ in defaults.others(self._cache):
-            try:
-                hit = open_().lookup(self._sealed.key)
-            except Exception as error:
-                log.debug("%s cannot be asked: %s", place, error)
-                continue
-            if hit is not None and hit.outcome is Outcome.RESULT and hit.envelope is not None:
-                told = f"it is stored in {place}, which is not the cache in use ({self._place()})"
-                found.append(Reason(Cause.ELSEWHERE, told))
+        found: list[Reason] = []
+        try:
+            known = [] if defaults.others is None else defaults.others(self._cache)
+            for place, open_ in known:
+                if self._holds(place, open_):
+                    told = f"it is stored in {place}, which is not the cache in use ({self._place()})"
+                    found.append(Reason(Cause.ELSEWHERE, told))
+        except Exception as error:  # of a configuration, or of a store that cannot even be looked at
+            log.debug("other stores cannot be asked: %s", error)
         return found
+
+    def _holds(self, place: str, open_: Callable[[], BaseCache]) -> bool:
+        try:
+            hit = open_().lookup(self._sealed.key)
+        except Exception as error:
+            log.debug("%s cannot be asked: %s", place, error)
+            return False
+        return hit is not None and hit.outcome is Outcome.RESULT and hit.envelope is not None
 
     def _place(self) -> str:
         try:

@@ -416,6 +416,22 @@ def test_another_store_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert f.why(3).cause is not Cause.ELSEWHERE
 
 
+def test_other_stores_that_cannot_be_asked_cost_nothing(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the list of them, nor one of them."""
+
+    @cached
+    def f(x: int) -> int:
+        return x
+
+    def broken(*_: Any) -> Any:
+        raise OSError("gone")
+
+    monkeypatch.setattr(defaults, "others", broken)
+    assert f.why(1).cause is Cause.NEVER
+    monkeypatch.setattr(defaults, "others", lambda cache: [("there", broken)])
+    assert f.why(1).cause is Cause.NEVER
+
+
 def test_another_computes_it(cache: Cache) -> None:
     """And who does."""
     began, end = threading.Event(), threading.Event()
