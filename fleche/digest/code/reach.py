@@ -25,7 +25,7 @@ from fleche.digest.code.sources import Looked
 from fleche.digest.code.values import (
     Cut,
     Open,
-    classes_in,
+    code_in,
     holds_code,
     is_container,
     is_immutable,
@@ -59,8 +59,10 @@ _FUNCTION_TYPES = (types.BuiltinFunctionType, types.MethodWrapperType, types.Wra
 _DESCRIPTOR_TYPES = (types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType)
 
 
-_Looked = tuple[Any, Digest | None, str, tuple[tuple[str, type], ...]]
-"""A value, its digest (None: it has none), how that was found, and the walked classes in it."""
+_Classes = tuple[tuple[str, type], ...]
+_Functions = tuple[FunctionType, ...]
+_Looked = tuple[Any, Digest | None, str, _Classes, _Functions]
+"""A value, its digest (None: it has none), how that was found, and the walked classes and functions in it."""
 
 
 class Walker:
@@ -433,11 +435,12 @@ class Walker:
                 known = self._digests[id(value)] = self._look_at(value, mutable=mutable)
             except Cut as cut:
                 return Node("cycle", name, cut.encoding, "by distance")
-        _, found, how, classes = known
+        _, found, how, classes, functions = known
         if found is None:
             return self._opaque(value, name)
         edges = {label: self._class(cls) for label, cls in classes}
-        return Node("constant", name, found.raw, how, edges, again=mutable and how == "by value")
+        again = mutable and how == "by value"
+        return Node("constant", name, found.raw, how, edges, again=again, functions=functions)
 
     def _look_at(self, value: Any, *, mutable: bool) -> _Looked:
         """Return the digest of a value, how it was found, and the walked classes in it; once in each walk.
@@ -446,17 +449,18 @@ class Walker:
             Cut: The value is being digested.
         """
         if is_opaque(value):
-            return value, None, "", ()
+            return value, None, "", (), ()
         small = mutable and is_small(value)
         try:
             found = self._taken(value)
         except Cut:
             raise
         except Exception:  # a value that has no digest, for whatever reason, never refuses the call
-            return value, None, "", ()
+            return value, None, "", (), ()
         if small:
             self._watch_value(value, found)
-        return value, found, "by value" if small or not mutable else "by binding", self._classes(value, everywhere=True)
+        how = "by value" if small or not mutable else "by binding"
+        return value, found, how, *self._code_in(value, everywhere=True)
 
     def _taken(self, value: Any) -> Digest:
         for _ in range(TRIES):
@@ -480,7 +484,7 @@ class Walker:
         if kind in (list, tuple, dict):  # only that part of it counts by type which has no digest
             return self._table(value, name)
         label = text(kind.__module__) + text(kind.__qualname__)
-        edges = {label: self._class(cls) for label, cls in self._classes(value, everywhere=False)}
+        edges = {label: self._class(cls) for label, cls in self._code_in(value, everywhere=False)[0]}
         node = Node("opaque", name, label, "by type", edges)
         if self._deep and self._scope.covers(kind.__module__) and not is_opaque(value):
             self._nodes[id(value)] = node
@@ -488,12 +492,16 @@ class Walker:
             self._todo.append(lambda: self._fill(node, self._held(value)))
         return node
 
-    def _classes(self, value: Any, *, everywhere: bool) -> tuple[tuple[str, type], ...]:
-        """Return the walked classes of the objects in a value, by the label of their edge: their methods are code."""
+    def _code_in(self, value: Any, *, everywhere: bool) -> tuple[_Classes, _Functions]:
+        """Return the walked classes of the objects in a value, by the label of their edge, and the walked functions.
+
+        The methods of the classes are code. Functions are part of the value's digest, and are shown only.
+        """
         if not self._deep or is_plain(value):
-            return ()
-        found = classes_in(value, self._scope.covers, everywhere=everywhere)
-        return tuple((f"class {qualname}", cls) for qualname, cls in found.items())
+            return (), ()
+        classes, functions = code_in(value, self._scope.covers, everywhere=everywhere)
+        functions.sort(key=_place)  # a set has no order
+        return tuple((f"class {qualname}", cls) for qualname, cls in classes.items()), tuple(functions)
 
     def _with_class(self, node: Node, value: Any) -> Node:
         """Add the class of an object whose content does not count: its methods do."""
@@ -567,6 +575,11 @@ def _name(function: FunctionType) -> str:
     module, name = function_identity(function)
     written = function.__code__.co_qualname
     return f"{module}.{name}" if written == name else f"{home(function)}.{written}"
+
+
+def _place(function: FunctionType) -> tuple[str, str, int, bytes]:
+    code = function.__code__
+    return home(function), code.co_qualname, code.co_firstlineno, code.co_code
 
 
 def _state(name: str) -> Node:

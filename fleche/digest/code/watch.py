@@ -53,7 +53,10 @@ class _Watch:
 
     def tree(self, types: AbstractSet[type] = _NONE) -> CodeTree:
         """Return what the fingerprint is made of, as it stands now; its digest is that of `current`."""
-        return tree_of(self.taken(types).root)
+        return tree_of(self.taken(types).root, self._graph)
+
+    def _graph(self, function: FunctionType) -> Node:
+        return _PROCESS.take(function, self._mode, self._new_scope(), ()).root
 
     def taken(self, types: AbstractSet[type] = _NONE) -> Snapshot:
         """Return the fingerprint and what it rests on, as it stands now."""
