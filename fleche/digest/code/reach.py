@@ -9,8 +9,8 @@ import importlib.util
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterable
-from types import CodeType, FunctionType, ModuleType
+from collections.abc import Callable, Iterable, Sequence
+from types import FunctionType, ModuleType
 from typing import Any
 
 from fleche.digest.code.analysis import Analysis, Part, is_ours
@@ -18,7 +18,9 @@ from fleche.digest.code.classes import attributes, class_label
 from fleche.digest.code.frames import MISSING, text
 from fleche.digest.code.graph import Node
 from fleche.digest.code.identity import MAIN, function_identity, home
-from fleche.digest.code.names import Chain, Names, names_of_code, stored_attributes
+from fleche.digest.code.names import Chain, Names
+from fleche.digest.code.objects import imported, lazy_attribute, methods_of, place_of, shown_name, wrapped_by
+from fleche.digest.code.opcodes import names_of_code, stored_attributes
 from fleche.digest.code.scope import Scope
 from fleche.digest.code.seen import Seen, contents
 from fleche.digest.code.sources import Looked
@@ -65,6 +67,12 @@ _Looked = tuple[Any, Digest | None, str, _Classes, _Functions]
 """A value, its digest (None: it has none), how that was found, and the walked classes and functions in it."""
 
 
+class _Several(tuple[FunctionType, ...]):
+    """Functions that are walked as one root."""
+
+    __slots__ = ()
+
+
 class Walker:
     """One walk: builds the graph of what a root reaches.
 
@@ -109,7 +117,15 @@ class Walker:
                 self._looked.clear()  # syntax trees are large
                 return node
 
+    def graphs(self, functions: Sequence[FunctionType]) -> list[Node]:
+        """Return the graphs of several functions, in one walk: what they share is one node."""
+        return list(self.walk(_Several(functions)).edges.values())
+
     def _root(self, root: Any) -> Node:
+        if isinstance(root, _Several):
+            return Node(
+                "", "", b"", "", {f"{at:09}": self._function(each, walked=True) for at, each in enumerate(root)}
+            )
         if isinstance(root, FunctionType):
             return self._function(root, walked=True)
         if isinstance(root, type):
@@ -125,7 +141,7 @@ class Walker:
         if walked is None:
             walked = self._scope.covers(home(function))
         closed = function.__closure__
-        name = _name(function)
+        name = shown_name(function)
         if not walked and not closed:
             return self._named("function", (home(function), function.__code__.co_qualname), name)
         self._kept.append(function)
@@ -224,7 +240,7 @@ class Walker:
             if isinstance(found, Node):
                 return found
             if found is MISSING:
-                found = _lazy(value, chain[at])
+                found = lazy_attribute(value, chain[at])
             if found is MISSING:
                 return self._named("unbound", (value.__name__, *chain[at:]), ".".join(chain))
             value, at = found, at + 1
@@ -248,11 +264,11 @@ class Walker:
         rest = ((taken,) if taken else ()) + chain[1:]
         if not self._scope.covers(module):
             return self._named("module", (module, *rest), ".".join(chain))
-        loaded = _import(module)
+        loaded = imported(module)
         if loaded is None:
             return self._named("unbound", (module, *rest), ".".join(chain))
         if taken and taken not in vars(loaded):
-            _import(f"{module}.{taken}")
+            imported(f"{module}.{taken}")
         return self._attribute(loaded, (module, *rest), 1)
 
     # State
@@ -360,7 +376,7 @@ class Walker:
             return {"get": value.func}
         if isinstance(value, (functools.partial, functools.partialmethod)):
             return {"function": value.func, "args": tuple(value.args), "keywords": dict(value.keywords)}
-        wrapped = _wrapped(value)
+        wrapped = wrapped_by(value)
         return None if wrapped is None else {"function": wrapped}
 
     def _composite(self, value: Any, name: str, parts: dict[str, Any]) -> Node:
@@ -390,7 +406,7 @@ class Walker:
         space = getattr(value, "__dict__", None)
         if type(space) is not dict:
             return {}
-        rebound = frozenset[str]().union(*map(stored_attributes, _methods(type(value))))
+        rebound = frozenset[str]().union(*map(stored_attributes, methods_of(type(value))))
         self.seen.sizes[id(space)] = (space, len(space))
         found = {}
         for name, held in list(space.items()):
@@ -500,7 +516,7 @@ class Walker:
         if not self._deep or is_plain(value):
             return (), ()
         classes, functions = code_in(value, self._scope.covers, everywhere=everywhere)
-        functions.sort(key=_place)  # a set has no order
+        functions.sort(key=place_of)  # a set has no order
         return tuple((f"class {qualname}", cls) for qualname, cls in classes.items()), tuple(functions)
 
     def _with_class(self, node: Node, value: Any) -> Node:
@@ -558,58 +574,5 @@ def _joined(label: tuple[str, ...]) -> bytes:
     return b"".join(map(text, label))
 
 
-def _methods(kind: type) -> list[CodeType]:
-    """Return the code of what runs on objects of a class after they are made."""
-    found = []
-    for cls in kind.__mro__:
-        for name, value in list(vars(cls).items()):
-            inner = getattr(value, "__func__", value)
-            inner = getattr(value, "fset", None) or inner
-            if isinstance(inner, FunctionType) and name not in ("__init__", "__new__"):
-                found.append(inner.__code__)
-    return found
-
-
-def _name(function: FunctionType) -> str:
-    """Return the name for people: where the code was written, whatever `functools.wraps` made of it."""
-    module, name = function_identity(function)
-    written = function.__code__.co_qualname
-    return f"{module}.{name}" if written == name else f"{home(function)}.{written}"
-
-
-def _place(function: FunctionType) -> tuple[str, str, int, bytes]:
-    code = function.__code__
-    return home(function), code.co_qualname, code.co_firstlineno, code.co_code
-
-
 def _state(name: str) -> Node:
     return Node("state", name, b"", "by name")
-
-
-def _lazy(module: ModuleType, name: str) -> Any:
-    """Return what a module's own ``__getattr__`` gives."""
-    try:
-        return getattr(module, name, MISSING)
-    except Exception:
-        return MISSING
-
-
-def _wrapped(value: Any) -> Any:
-    """Return what a wrapper object wraps, or None, without running code of other people."""
-    if not callable(value):
-        return None
-    if is_ours(type(value)):
-        return getattr(value, "__wrapped__", None)
-    try:
-        return object.__getattribute__(value, "__dict__").get("__wrapped__")
-    except AttributeError:
-        return None
-
-
-def _import(module: str) -> ModuleType | None:
-    if module in sys.modules:
-        return sys.modules[module]
-    try:
-        return importlib.import_module(module)
-    except Exception:
-        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from types import FunctionType
@@ -166,32 +166,35 @@ def _why(kind: str, how: str, *, again: bool) -> str:
     return f"{how}: {words}" if words else how
 
 
-Walk = Callable[[FunctionType], Node]
+Walk = Callable[[Sequence[FunctionType]], Sequence[Node]]
 
 
 def _numbered(root: Node, walk: Walk) -> list[Node]:
     """Return the nodes that a tree shows, the root first, breadth first, in the order of labels."""
-    order, seen = [root], {id(root)}
-    walked: dict[int, Node] = {}
-    for node in order:
-        if node.functions and not node.within:
-            node.within = dict(_within(node, walk, walked))
-        for _, child in sorted(node.shown().items(), key=itemgetter(0)):
-            if id(child) not in seen:
-                seen.add(id(child))
-                order.append(child)
-    return order
+    functions: dict[int, FunctionType] = {}
+    while True:
+        graphs = dict(zip(functions, walk(list(functions.values())) if functions else (), strict=True))
+        order, seen = [root], {id(root)}
+        before = len(functions)
+        for node in order:
+            node.within = dict(_within(node, graphs)) if node.functions else {}
+            for _, child in sorted(node.shown().items(), key=itemgetter(0)):
+                if id(child) not in seen:
+                    seen.add(id(child))
+                    order.append(child)
+            functions.update((id(function), function) for function in node.functions)
+        if len(functions) == before:  # all that are in values, and in values that those reach
+            return order
 
 
-def _within(node: Node, walk: Walk, walked: dict[int, Node]) -> Iterator[tuple[str, Node]]:
-    """Yield the graphs of the functions in a value by label; each function is walked once, and may hold itself."""
+def _within(node: Node, graphs: Mapping[int, Node]) -> Iterator[tuple[str, Node]]:
+    """Yield the graphs of the functions in a value by label."""
     names: Counter[str] = Counter()
     for function in node.functions:
-        found = walked.get(id(function))
-        if found is None:
-            found = walked[id(function)] = walk(function)
-        names[found.name] += 1
-        yield f"holds {found.name}{f' {names[found.name]:09}' if names[found.name] > 1 else ''}", found
+        found = graphs.get(id(function))
+        if found is not None:
+            names[found.name] += 1
+            yield f"holds {found.name}{f' {names[found.name]:09}' if names[found.name] > 1 else ''}", found
 
 
 def tree_of(root: Node, walk: Walk) -> CodeTree:
@@ -199,7 +202,7 @@ def tree_of(root: Node, walk: Walk) -> CodeTree:
 
     Args:
         root: The root of the graph.
-        walk: Returns the graph of a function that is in a value.
+        walk: Returns the graphs of functions that are in values.
     """
     order = _numbered(root, walk)
     first: dict[int, tuple[int, str]] = {}
