@@ -9,8 +9,9 @@ from typing import Any
 
 from fleche.digest.code.bytecode import MAGIC, encode_code
 from fleche.digest.code.frames import MISSING, text
-from fleche.digest.code.names import Names, names_of_code, names_of_source
+from fleche.digest.code.names import Names, names_of_source
 from fleche.digest.code.normal import normalise
+from fleche.digest.code.opcodes import names_of_code
 from fleche.digest.code.sources import Looked, Sources
 
 __all__ = ["Analysis", "Part", "is_ours"]

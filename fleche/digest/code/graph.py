@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 from fleche.digest.algorithm import FORMAT, chosen
 from fleche.digest.code.frames import text, word
 from fleche.digest.text import Digest
 
-__all__ = ["Node", "graph_digest", "node_digest", "numbered"]
+__all__ = ["Node", "graph_digest", "node_digest"]
 
 _GRAPH = f"{FORMAT} code".encode() + b"\x00"
 _NODE = f"{FORMAT} code node".encode() + b"\x00"
@@ -33,6 +34,8 @@ class Node:
         source: Its literal source text, where that was used.
         value: The value, where it holds objects of classes that are walked, whose names are in its digest.
         again: Whether it can change without being bound anew, and is looked at again at each call.
+        functions: The walked functions in a value, which its digest has already.
+        within: Their graphs by label, where a tree was asked for.
     """
 
     kind: str
@@ -43,22 +46,16 @@ class Node:
     source: str | None = None
     value: Any = None
     again: bool = False
+    functions: tuple[FunctionType, ...] = ()
+    within: dict[str, Node] = field(default_factory=dict)
+
+    def shown(self) -> dict[str, Node]:
+        """Return what a tree shows below the node."""
+        return {**self.edges, **self.within} if self.within else self.edges
 
     def content(self) -> bytes:
         """Return the encoding of the node alone."""
         return _label(self.kind) + text(self.label)
-
-
-def numbered(root: Node) -> list[Node]:
-    """Return the nodes that can be reached from a root, itself first, breadth first, edges in the order of labels."""
-    order, seen = [root], {id(root)}
-    for node in order:
-        for label in sorted(node.edges):
-            child = node.edges[label]
-            if id(child) not in seen:
-                seen.add(id(child))
-                order.append(child)
-    return order
 
 
 def graph_digest(root: Node) -> Digest:
@@ -66,7 +63,7 @@ def graph_digest(root: Node) -> Digest:
     order, number = [root], {id(root): 0}
     parts: list[bytes] = []
     add = parts.append
-    for node in order:  # numbered as `numbered` does, which a fingerprint cannot afford to do apart
+    for node in order:
         edges = node.edges
         add(node.content())
         add(word(len(edges)))

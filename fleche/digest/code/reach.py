@@ -9,8 +9,8 @@ import importlib.util
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterable
-from types import CodeType, FunctionType, ModuleType
+from collections.abc import Callable, Iterable, Sequence
+from types import FunctionType, ModuleType
 from typing import Any
 
 from fleche.digest.code.analysis import Analysis, Part, is_ours
@@ -18,14 +18,16 @@ from fleche.digest.code.classes import attributes, class_label
 from fleche.digest.code.frames import MISSING, text
 from fleche.digest.code.graph import Node
 from fleche.digest.code.identity import MAIN, function_identity, home
-from fleche.digest.code.names import Chain, Names, names_of_code, stored_attributes
+from fleche.digest.code.names import Chain, Names
+from fleche.digest.code.objects import imported, lazy_attribute, methods_of, place_of, shown_name, wrapped_by
+from fleche.digest.code.opcodes import names_of_code, stored_attributes
 from fleche.digest.code.scope import Scope
 from fleche.digest.code.seen import Seen, contents
 from fleche.digest.code.sources import Looked
 from fleche.digest.code.values import (
     Cut,
     Open,
-    classes_in,
+    code_in,
     holds_code,
     is_container,
     is_immutable,
@@ -59,8 +61,16 @@ _FUNCTION_TYPES = (types.BuiltinFunctionType, types.MethodWrapperType, types.Wra
 _DESCRIPTOR_TYPES = (types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType)
 
 
-_Looked = tuple[Any, Digest | None, str, tuple[tuple[str, type], ...]]
-"""A value, its digest (None: it has none), how that was found, and the walked classes in it."""
+_Classes = tuple[tuple[str, type], ...]
+_Functions = tuple[FunctionType, ...]
+_Looked = tuple[Any, Digest | None, str, _Classes, _Functions]
+"""A value, its digest (None: it has none), how that was found, and the walked classes and functions in it."""
+
+
+class _Several(tuple[FunctionType, ...]):
+    """Functions that are walked as one root."""
+
+    __slots__ = ()
 
 
 class Walker:
@@ -107,7 +117,15 @@ class Walker:
                 self._looked.clear()  # syntax trees are large
                 return node
 
+    def graphs(self, functions: Sequence[FunctionType]) -> list[Node]:
+        """Return the graphs of several functions, in one walk: what they share is one node."""
+        return list(self.walk(_Several(functions)).edges.values())
+
     def _root(self, root: Any) -> Node:
+        if isinstance(root, _Several):
+            return Node(
+                "", "", b"", "", {f"{at:09}": self._function(each, walked=True) for at, each in enumerate(root)}
+            )
         if isinstance(root, FunctionType):
             return self._function(root, walked=True)
         if isinstance(root, type):
@@ -123,7 +141,7 @@ class Walker:
         if walked is None:
             walked = self._scope.covers(home(function))
         closed = function.__closure__
-        name = _name(function)
+        name = shown_name(function)
         if not walked and not closed:
             return self._named("function", (home(function), function.__code__.co_qualname), name)
         self._kept.append(function)
@@ -222,7 +240,7 @@ class Walker:
             if isinstance(found, Node):
                 return found
             if found is MISSING:
-                found = _lazy(value, chain[at])
+                found = lazy_attribute(value, chain[at])
             if found is MISSING:
                 return self._named("unbound", (value.__name__, *chain[at:]), ".".join(chain))
             value, at = found, at + 1
@@ -246,11 +264,11 @@ class Walker:
         rest = ((taken,) if taken else ()) + chain[1:]
         if not self._scope.covers(module):
             return self._named("module", (module, *rest), ".".join(chain))
-        loaded = _import(module)
+        loaded = imported(module)
         if loaded is None:
             return self._named("unbound", (module, *rest), ".".join(chain))
         if taken and taken not in vars(loaded):
-            _import(f"{module}.{taken}")
+            imported(f"{module}.{taken}")
         return self._attribute(loaded, (module, *rest), 1)
 
     # State
@@ -358,7 +376,7 @@ class Walker:
             return {"get": value.func}
         if isinstance(value, (functools.partial, functools.partialmethod)):
             return {"function": value.func, "args": tuple(value.args), "keywords": dict(value.keywords)}
-        wrapped = _wrapped(value)
+        wrapped = wrapped_by(value)
         return None if wrapped is None else {"function": wrapped}
 
     def _composite(self, value: Any, name: str, parts: dict[str, Any]) -> Node:
@@ -388,7 +406,7 @@ class Walker:
         space = getattr(value, "__dict__", None)
         if type(space) is not dict:
             return {}
-        rebound = frozenset[str]().union(*map(stored_attributes, _methods(type(value))))
+        rebound = frozenset[str]().union(*map(stored_attributes, methods_of(type(value))))
         self.seen.sizes[id(space)] = (space, len(space))
         found = {}
         for name, held in list(space.items()):
@@ -433,12 +451,13 @@ class Walker:
                 known = self._digests[id(value)] = self._look_at(value, mutable=mutable)
             except Cut as cut:
                 return Node("cycle", name, cut.encoding, "by distance")
-        _, found, how, classes = known
+        _, found, how, classes, functions = known
         if found is None:
             return self._opaque(value, name)
         edges = {label: self._class(cls) for label, cls in classes}
         again = mutable and how == "by value"
-        return Node("constant", name, found.raw, how, edges, again=again, value=value if edges else None)
+        kept = value if edges else None
+        return Node("constant", name, found.raw, how, edges, again=again, functions=functions, value=kept)
 
     def _look_at(self, value: Any, *, mutable: bool) -> _Looked:
         """Return the digest of a value, how it was found, and the walked classes in it; once in each walk.
@@ -447,17 +466,18 @@ class Walker:
             Cut: The value is being digested.
         """
         if is_opaque(value):
-            return value, None, "", ()
+            return value, None, "", (), ()
         small = mutable and is_small(value)
         try:
             found = self._taken(value)
         except Cut:
             raise
         except Exception:  # a value that has no digest, for whatever reason, never refuses the call
-            return value, None, "", ()
+            return value, None, "", (), ()
         if small:
             self._watch_value(value, found)
-        return value, found, "by value" if small or not mutable else "by binding", self._classes(value, everywhere=True)
+        how = "by value" if small or not mutable else "by binding"
+        return value, found, how, *self._code_in(value, everywhere=True)
 
     def _taken(self, value: Any) -> Digest:
         for _ in range(TRIES):
@@ -481,7 +501,7 @@ class Walker:
         if kind in (list, tuple, dict):  # only that part of it counts by type which has no digest
             return self._table(value, name)
         label = text(kind.__module__) + text(kind.__qualname__)
-        edges = {label: self._class(cls) for label, cls in self._classes(value, everywhere=False)}
+        edges = {label: self._class(cls) for label, cls in self._code_in(value, everywhere=False)[0]}
         node = Node("opaque", name, label, "by type", edges)
         if self._deep and self._scope.covers(kind.__module__) and not is_opaque(value):
             self._nodes[id(value)] = node
@@ -489,12 +509,16 @@ class Walker:
             self._todo.append(lambda: self._fill(node, self._held(value)))
         return node
 
-    def _classes(self, value: Any, *, everywhere: bool) -> tuple[tuple[str, type], ...]:
-        """Return the walked classes of the objects in a value, by the label of their edge: their methods are code."""
+    def _code_in(self, value: Any, *, everywhere: bool) -> tuple[_Classes, _Functions]:
+        """Return the walked classes of the objects in a value, by the label of their edge, and the walked functions.
+
+        The methods of the classes are code. Functions are part of the value's digest, and are shown only.
+        """
         if not self._deep or is_plain(value):
-            return ()
-        found = classes_in(value, self._scope.covers, everywhere=everywhere)
-        return tuple((f"class {qualname}", cls) for qualname, cls in found.items())
+            return (), ()
+        classes, functions = code_in(value, self._scope.covers, everywhere=everywhere)
+        functions.sort(key=place_of)  # a set has no order
+        return tuple((f"class {qualname}", cls) for qualname, cls in classes.items()), tuple(functions)
 
     def _with_class(self, node: Node, value: Any) -> Node:
         """Add the class of an object whose content does not count: its methods do."""
@@ -551,53 +575,5 @@ def _joined(label: tuple[str, ...]) -> bytes:
     return b"".join(map(text, label))
 
 
-def _methods(kind: type) -> list[CodeType]:
-    """Return the code of what runs on objects of a class after they are made."""
-    found = []
-    for cls in kind.__mro__:
-        for name, value in list(vars(cls).items()):
-            inner = getattr(value, "__func__", value)
-            inner = getattr(value, "fset", None) or inner
-            if isinstance(inner, FunctionType) and name not in ("__init__", "__new__"):
-                found.append(inner.__code__)
-    return found
-
-
-def _name(function: FunctionType) -> str:
-    """Return the name for people: where the code was written, whatever `functools.wraps` made of it."""
-    module, name = function_identity(function)
-    written = function.__code__.co_qualname
-    return f"{module}.{name}" if written == name else f"{home(function)}.{written}"
-
-
 def _state(name: str) -> Node:
     return Node("state", name, b"", "by name")
-
-
-def _lazy(module: ModuleType, name: str) -> Any:
-    """Return what a module's own ``__getattr__`` gives."""
-    try:
-        return getattr(module, name, MISSING)
-    except Exception:
-        return MISSING
-
-
-def _wrapped(value: Any) -> Any:
-    """Return what a wrapper object wraps, or None, without running code of other people."""
-    if not callable(value):
-        return None
-    if is_ours(type(value)):
-        return getattr(value, "__wrapped__", None)
-    try:
-        return object.__getattribute__(value, "__dict__").get("__wrapped__")
-    except AttributeError:
-        return None
-
-
-def _import(module: str) -> ModuleType | None:
-    if module in sys.modules:
-        return sys.modules[module]
-    try:
-        return importlib.import_module(module)
-    except Exception:
-        return None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from fleche.digest.code.graph import Node, graph_digest, node_digest, numbered
+from fleche.digest.code.graph import Node, graph_digest, node_digest
 from fleche.digest.drawing import DRAWING
 from fleche.digest.text import Digest
 
@@ -163,18 +166,56 @@ def _why(kind: str, how: str, *, again: bool) -> str:
     return f"{how}: {words}" if words else how
 
 
-def tree_of(root: Node) -> CodeTree:
-    """Return the tree of a graph: each node with its children where it is met first, breadth first."""
-    order = numbered(root)
+Walk = Callable[[Sequence[FunctionType]], Sequence[Node]]
+
+
+def _numbered(root: Node, walk: Walk) -> list[Node]:
+    """Return the nodes that a tree shows, the root first, breadth first, in the order of labels."""
+    functions: dict[int, FunctionType] = {}
+    while True:
+        graphs = dict(zip(functions, walk(list(functions.values())) if functions else (), strict=True))
+        order, seen = [root], {id(root)}
+        before = len(functions)
+        for node in order:
+            node.within = dict(_within(node, graphs)) if node.functions else {}
+            for _, child in sorted(node.shown().items(), key=itemgetter(0)):
+                if id(child) not in seen:
+                    seen.add(id(child))
+                    order.append(child)
+            functions.update((id(function), function) for function in node.functions)
+        if len(functions) == before:  # all that are in values, and in values that those reach
+            return order
+
+
+def _within(node: Node, graphs: Mapping[int, Node]) -> Iterator[tuple[str, Node]]:
+    """Yield the graphs of the functions in a value by label."""
+    names: Counter[str] = Counter()
+    for function in node.functions:
+        found = graphs.get(id(function))
+        if found is not None:
+            names[found.name] += 1
+            yield f"holds {found.name}{f' {names[found.name]:09}' if names[found.name] > 1 else ''}", found
+
+
+def tree_of(root: Node, walk: Walk) -> CodeTree:
+    """Return the tree of a graph: each node with its children where it is met first, breadth first.
+
+    Args:
+        root: The root of the graph.
+        walk: Returns the graphs of functions that are in values.
+    """
+    order = _numbered(root, walk)
     first: dict[int, tuple[int, str]] = {}
     for node in order:
-        for label in sorted(node.edges):
-            first.setdefault(id(node.edges[label]), (id(node), label))
+        shown = node.shown()
+        for label in sorted(shown):
+            first.setdefault(id(shown[label]), (id(node), label))
     made: dict[int, CodeTree] = {}
     for node in reversed(order):
         children = []
-        for label in sorted(node.edges):
-            child = node.edges[label]
+        shown = node.shown()
+        for label in sorted(shown):
+            child = shown[label]
             if child is not root and first[id(child)] == (id(node), label):
                 children.append((label, made[id(child)]))
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +17,7 @@ from fleche.digest.text import Digest
 
 if TYPE_CHECKING:
     from fleche.digest.code.analysis import Analysis
+    from fleche.digest.code.reach import Walker
     from fleche.digest.code.scope import Scope
     from fleche.digest.code.seen import Seen
     from fleche.digest.code.values import Open
@@ -53,7 +54,10 @@ class _Watch:
 
     def tree(self, types: AbstractSet[type] = _NONE) -> CodeTree:
         """Return what the fingerprint is made of, as it stands now; its digest is that of `current`."""
-        return tree_of(self.taken(types).root)
+        return tree_of(self.taken(types).root, self._graphs)
+
+    def _graphs(self, functions: Sequence[FunctionType]) -> Sequence[Node]:
+        return _PROCESS.graphs(functions, self._mode, self._new_scope())
 
     def taken(self, types: AbstractSet[type] = _NONE) -> Snapshot:
         """Return the fingerprint and what it rests on, as it stands now."""
@@ -171,17 +175,25 @@ class _Process:
     def take(
         self, root: Any, mode: Mode, scope: Any, environment: Iterable[str], brought: Iterable[type] = ()
     ) -> Snapshot:
-        from fleche.digest.code.reach import Walker
-
-        analysis, open_values = self._parts()
+        open_values = self._parts()[1]
         base = len(open_values.ids)
-        walker = Walker(scope, mode == "deep" and base < self.DEPTH, analysis, open_values)
+        walker = self._walker(mode, scope)
         with self._collection:
             node = walker.walk(root, brought)
         for name in environment:
             version = _version(name)
             node.edges[f"environment {name}"] = Node("environment", name, text(version or ""), "by version")
         return Snapshot(node, walker.seen, cut=open_values.lowest < base)
+
+    def _walker(self, mode: Mode, scope: Any) -> Walker:
+        from fleche.digest.code.reach import Walker
+
+        analysis, open_values = self._parts()
+        return Walker(scope, mode == "deep" and len(open_values.ids) < self.DEPTH, analysis, open_values)
+
+    def graphs(self, functions: Sequence[FunctionType], mode: Mode, scope: Any) -> Sequence[Node]:
+        """Return the graphs of several functions, which share what they reach."""
+        return self._walker(mode, scope).graphs(functions)
 
     def digest_of(self, value: Any) -> Digest | None:
         from fleche.digest.code.values import Cut

@@ -18,10 +18,10 @@ def causes(before: CodeTree, after: CodeTree) -> frozenset[str]:
     while todo:
         one, other = todo.pop()
         changed = (one.kind, one.own) != (other.kind, other.own)
-        if changed:
+        if changed and not _held_changed(one, other):
             found.add(f"{other.kind} {other.name}")
-            if one.kind != other.kind or one.name != other.name:
-                continue
+        if changed and (one.kind != other.kind or one.name != other.name):
+            continue
         reached = [
             dict(each.children or which.get(_identity(each), ()))
             for each, which in zip((one, other), full, strict=True)
@@ -38,6 +38,12 @@ def causes(before: CodeTree, after: CodeTree) -> frozenset[str]:
                 assert only is not None
                 found.add(f"{only.kind} {only.name}")
     return frozenset(found)
+
+
+def _held_changed(one: CodeTree, other: CodeTree) -> bool:
+    """Whether a value is another one because a function in it is."""
+    held = [{label: child for label, child in each.children if label.startswith("holds ")} for each in (one, other)]
+    return held[0].keys() == held[1].keys() and any(causes(held[0][label], held[1][label]) for label in held[0])
 
 
 def _identity(tree: CodeTree) -> Identity:

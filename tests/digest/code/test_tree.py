@@ -115,3 +115,19 @@ def test_names_say_where_code_was_written() -> None:
     names = {row["name"] for row in tree.rows()}
     assert {"__main__.twice.<locals>.w", "__main__.h", "A.width"} <= names
     assert {"__main__.twice.<locals>.w", "__main__.h"} <= dict(tree.source).keys()
+
+
+def test_functions_in_a_value_are_shown_below_it() -> None:
+    """Though they are part of the value's digest; each once, and one that holds itself ends."""
+    cell = (
+        "class Box: pass\nBOX = Box()\ndef g(x): return BOX.steps[1]\n"
+        "BOX.steps = {0: lambda x: 0, 1: g, 2: lambda x: 2}\ndef f(x): return BOX\n"
+    )
+    linecache.cache["<held>"] = (len(cell), None, cell.splitlines(keepends=True), "<held>")
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(cell, "<held>", "exec", dont_inherit=True), space)
+    watch = CodeWatch(space["f"])
+    labels = [row["via"] for row in watch.tree().rows() if row["via"].startswith("holds ")]
+    assert labels == ["holds __main__.<lambda>", "holds __main__.<lambda> 000000002", "holds __main__.g"]
+    assert watch.tree().to_json() == CodeWatch(space["f"]).tree().to_json()
+    assert watch.current() == CodeWatch(space["f"]).current()
