@@ -45,7 +45,7 @@ from fleche.storage.leases import Lease
 if TYPE_CHECKING:
     from fleche.memo.adoption import Adoption
 
-__all__ = ["Memo", "Sealed"]
+__all__ = ["Memo", "Sealed", "is_decided"]
 
 log = logging.getLogger("fleche")
 
@@ -235,8 +235,9 @@ class Memo(ABC):
 
         A store that cannot be read, and a value that is damaged or gone, are a miss and a warning.
         """
-        found = self.look_here(cache, sealed)
-        if found is not MISSING:
+        hit = self._read(cache, sealed)
+        found = self._opened(cache, sealed, hit)
+        if found is not MISSING or is_decided(hit):
             return found
         for other in self.elsewhere(cache, sealed):
             found = self.look_here(cache, other)
@@ -247,8 +248,10 @@ class Memo(ABC):
 
     def look_here(self, cache: BaseCache, sealed: Sealed) -> Any:
         """Return the stored result of a call that was filed under its own key, or ``MISSING``; as `look`."""
-        hit = self.lookup(cache, sealed)
-        return MISSING if hit is None else self.open(cache, sealed, hit)
+        return self._opened(cache, sealed, self._read(cache, sealed))
+
+    def _opened(self, cache: BaseCache, sealed: Sealed, hit: Hit | None) -> Any:
+        return MISSING if hit is None or not self.counts(hit) else self.open(cache, sealed, hit)
 
     @property
     def adoption(self) -> Adoption:
@@ -269,12 +272,16 @@ class Memo(ABC):
 
     def lookup(self, cache: BaseCache, sealed: Sealed) -> Hit | None:
         """Return the record of a call if it would be a hit, with its value not yet loaded."""
+        hit = self._read(cache, sealed)
+        return hit if hit is not None and self.counts(hit) else None
+
+    def _read(self, cache: BaseCache, sealed: Sealed) -> Hit | None:
+        """Return the record of a call, whatever it is, with its value not yet loaded."""
         try:
-            hit = cache.lookup(sealed.key)
+            return cache.lookup(sealed.key)
         except Exception as error:
             self.complaints.make(reason("read", error), f"was not looked up: {error}", error)
             return None
-        return hit if hit is not None and self.counts(hit) else None
 
     def open(self, cache: BaseCache, sealed: Sealed, hit: Hit) -> Any:
         """Return the value of a record, or ``MISSING``; raise the exception that a failed call kept."""
@@ -316,13 +323,18 @@ class Memo(ABC):
 
     def where(self, cache: BaseCache, sealed: Sealed, *, errors: bool = True) -> Sealed | None:
         """Return the call under the key of the record that would be its hit, or None; see `stored`."""
-        if self._is_here(cache, sealed, errors=errors):
+        hit = cache.lookup(sealed.key)
+        if self._is_hit(cache, sealed, hit, errors=errors):
             return sealed
+        if is_decided(hit):
+            return None
         others = self.elsewhere(cache, sealed)
         return next((other for other in others if self._is_here(cache, other, errors=errors)), None)
 
     def _is_here(self, cache: BaseCache, sealed: Sealed, *, errors: bool) -> bool:
-        hit = cache.lookup(sealed.key)
+        return self._is_hit(cache, sealed, cache.lookup(sealed.key), errors=errors)
+
+    def _is_hit(self, cache: BaseCache, sealed: Sealed, hit: Hit | None, *, errors: bool) -> bool:
         if hit is None or hit.envelope is None or not self.counts(hit):
             return False
         return self.valid(cache, sealed) if hit.outcome is Outcome.RESULT else errors
@@ -468,6 +480,11 @@ class Memo(ABC):
     def kinds(self) -> tuple[MetaData, ...]:
         """Return the metadata to gather: the default kinds, the function's own, and the active ones."""
         return (*defaults.meta, *self.options.meta, *active_meta())
+
+
+def is_decided(hit: Hit | None) -> bool:
+    """Whether a call's own record says that it returned, so that no older record counts, even if this one does not."""
+    return hit is not None and hit.outcome is Outcome.RESULT and hit.envelope is not None
 
 
 def _no_store(key: Digest) -> Any:

@@ -186,6 +186,27 @@ def test_the_time_to_live_is_that_of_the_old_call(project, store):
     assert not fit.contains(1)
 
 
+def test_a_record_of_its_own_decides(project, store):
+    """A newer result that is refused or has expired is not replaced by an older one of other code."""
+    text = edited(
+        FIRST,
+        ("@cached", "@cached(valid_if=lambda call: call.record.code == OLD)"),
+        ("RATE = 2", "RATE = 2\nOLD = None"),
+    )
+    module = load(project, text)
+    first = module.fit.code.digest
+    module.OLD = first
+    module.fit(1), module.fit(2)
+    module = load(project, edited(text, CLEANER))
+    module.OLD = first
+    module.fit.accept().confirm()
+    assert module.fit.contains(1)
+    module.fit.rerun(1)
+    assert not module.fit.contains(1)
+    assert not hits(module.fit, 1)
+    assert hits(module.fit, 2)
+
+
 def test_the_other_verbs(project, store):
     """`ref`, `forget`, `rerun`, `load` and modes of a call that an old record answers."""
     load(project, FIRST).fit(1)

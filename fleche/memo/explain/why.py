@@ -21,7 +21,7 @@ from fleche.memo.explain.environments import packages
 from fleche.memo.explain.nearest import Nearest, Relation, nearest
 from fleche.memo.explain.reasons import Cause, Reason, Why
 from fleche.memo.explain.records import Told, argument_differences
-from fleche.memo.memo import Memo, Sealed
+from fleche.memo.memo import Memo, Sealed, is_decided
 from fleche.storage.base import Hit
 
 __all__ = ["Explanation", "explain", "explain_sealed", "unkeyed"]
@@ -128,6 +128,8 @@ class Explanation:
             said: Where it is asked what was accepted.
         """
         try:
+            if is_decided(self._cache.lookup(self._sealed.key)):
+                return None
             for key in self._memo.adoption.keys(said, self._sealed):
                 hit = self._cache.lookup(key)
                 own = None if hit is None else next(iter(self._cache.find_key(key)), None)
