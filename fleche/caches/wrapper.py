@@ -63,6 +63,18 @@ class CacheWrapper(BaseCache):
         """Return the call of a full key, whatever its outcome, or nothing."""
         return self.cache.find_key(key)
 
+    def makers(self, digests: Sequence[Digest], but: Digest | None = None) -> Mapping[Digest, Digest]:
+        """Return, for each of several results, the key of the call that was filed last; see `BaseCache.makers`."""
+        return self.cache.makers(digests, but)
+
+    def takers(self, key: Digest, limit: int = 1 << 40) -> list[LazyCall]:
+        """Return the calls that took the result of a call, or made it; see `BaseCache.takers`."""
+        return self.cache.takers(key, limit)
+
+    def users(self, digest: Digest, limit: int = 1 << 40) -> list[LazyCall]:
+        """Return the calls that have a value as an argument; see `BaseCache.users`."""
+        return self.cache.users(digest, limit)
+
     def load(self, key: Digest | str) -> LazyCall:
         """Return a stored call by key or prefix; see `BaseCache.load`."""
         with self._operation_context(key, intent=Intent.READ):

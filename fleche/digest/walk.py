@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, NamedTuple
 
 from fleche.digest import _format as f
 from fleche.digest.algorithm import Algorithm, chosen
@@ -19,12 +19,15 @@ from fleche.errors import FlecheError
 __all__ = [
     "DEFAULT",
     "D",
+    "Node",
     "Walk",
     "digest",
     "digest_class",
     "examine",
     "register_digest",
     "stored_digest",
+    "stored_trace",
+    "traced",
 ]
 
 DEFAULT = Registry()
@@ -34,6 +37,12 @@ BUDGET = 20_000
 
 DEPTH = 1_000_000
 """How deep a value may be nested."""
+
+REACH = 2
+"""Down to which depth `Walk.nodes` are noted."""
+
+NODES = 1000
+"""How many `Walk.nodes` are noted at most, besides the value itself."""
 
 
 def digest(value: Any, *, name: str = "value") -> Digest:
@@ -79,6 +88,20 @@ def examine(value: Any, *, name: str = "value") -> tuple[Digest, bool, AbstractS
     return Digest.from_bytes(raw), walk.refers, walk.types
 
 
+def traced(value: Any, *, name: str = "value") -> tuple[Digest, bool, AbstractSet[type], Sequence[Node]]:
+    """Return what `examine` does, and the outermost nodes of the value: itself, and what it holds to two levels deep.
+
+    Raises:
+        Indigestible: Something in the value has no digest; the error names the path to it.
+    """
+    scalar = FRAMES.get(type(value))
+    if scalar is not None:
+        return Digest.from_bytes(chosen().hash(scalar(value))), False, frozenset(), ()
+    walk = Walk(DEFAULT, chosen(), name)
+    raw = walk.digest(value)
+    return Digest.from_bytes(raw), walk.refers, walk.types, walk.nodes
+
+
 def stored_digest(value: Any, *, name: str = "value") -> tuple[Digest, AbstractSet[type]]:
     """Return the digest under which a value is stored, and the types in it: its own digest, unless a `Digest` is in it.
 
@@ -88,10 +111,19 @@ def stored_digest(value: Any, *, name: str = "value") -> tuple[Digest, AbstractS
     Raises:
         Indigestible: Something in the value has no digest; the error names the path to it.
     """
-    known, refers, types = examine(value, name=name)
+    return stored_trace(value, name=name)[:2]
+
+
+def stored_trace(value: Any, *, name: str = "value") -> tuple[Digest, AbstractSet[type], Sequence[Node]]:
+    """Return what `stored_digest` does, and the outermost nodes of the value, as `traced` does.
+
+    Raises:
+        Indigestible: Something in the value has no digest; the error names the path to it.
+    """
+    known, refers, types, nodes = traced(value, name=name)
     if refers:
         known = Digest.from_bytes(Walk(DEFAULT, chosen(), name, literal=True).digest(value))
-    return known, types
+    return known, types, () if refers else nodes
 
 
 def register_digest(kind: type | str, function: Callable[[Any], Any], *, subclasses: bool = False) -> None:
@@ -143,6 +175,22 @@ def D(value: Any) -> Digest:  # noqa: N802 - the name that existing code uses
     if isinstance(value, str) and 0 < len(value) <= chosen().length and set(value.lower()) <= set("0123456789abcdef"):
         return value if isinstance(value, Digest) else Digest(value)
     return digest(value)
+
+
+class Node(NamedTuple):
+    """A composite or bulk value that a walk met near the top.
+
+    Attributes:
+        depth: How many values enclose it.
+        identity: Its ``id``; it may be gone by now, and its number be another's.
+        raw: Its digest.
+        size: The bytes of its encoding, without those of the nodes in it.
+    """
+
+    depth: int
+    identity: int
+    raw: bytes
+    size: int
 
 
 class _Part:
@@ -259,8 +307,12 @@ class Walk:
         self._reopened: list[_Open] = []
         self._serial = 0
         self._repeats = 0
+        self._size = 0  # of the encoding that was made last
+        self._reach = REACH
         self.refers = False
         self.types: set[type] = set()
+        self.nodes: list[Node] = []
+        """The value and what it holds that is a node, as far as `REACH` and `NODES` go; what is inside comes first."""
 
     def digest(self, value: Any) -> bytes:
         """Return the raw digest of a value.
@@ -307,6 +359,8 @@ class Walk:
         if part.advance(plan):  # nothing in it has children, so it is never open
             encoding = self._encoding(plan, part.bodies)
             self._done[key] = (value, encoding)
+            if depth <= self._reach:
+                self._note(value, depth, encoding)
             return encoding
         if depth >= DEPTH:
             reason = f"is nested {DEPTH} levels deep"
@@ -373,6 +427,8 @@ class Walk:
         del self._places[key]
         if self._reopened and self._reopened[-1] is node:
             self._reopened.pop()
+        if node.depth <= self._reach and (not node.cyclic or node.depth == 0):
+            self._note(node.value, node.depth, encoding)
         if not node.cyclic:
             self._done[key] = (node.value, encoding)
             return encoding
@@ -388,14 +444,24 @@ class Walk:
         parts = [plan.head, *_bodies(plan, bodies)]
         if plan.inline:
             return f.counted(plan.head, b"".join(parts[1:]))
+        joined = b"".join(parts)
+        self._size = len(joined) + plan.weight
         if plan.tail is None:
-            return f.REF + self._algorithm.hash(b"".join(parts))
+            return f.REF + self._algorithm.hash(joined)
         hasher = self._algorithm.hasher()
-        hasher.update(b"".join(parts))
+        hasher.update(joined)
         for buffer in plan.tail:
             hasher.update(buffer)
+            self._size += memoryview(buffer).nbytes
         raw: bytes = hasher.digest()
         return f.REF + raw
+
+    def _note(self, value: Any, depth: int, encoding: bytes) -> None:
+        """Note a node near the top. A frame in itself, such as that of an enumeration's member, is none."""
+        if encoding[:1] == f.REF:
+            self.nodes.append(Node(depth, id(value), encoding[1:], self._size))
+            if len(self.nodes) >= NODES:
+                self._reach = 0
 
     def _path(self) -> str:
         """Return the path to the value that is being looked at."""

@@ -63,6 +63,7 @@ class AsyncCachedFunction(CachedFunction[P, Coroutine[Any, Any, R]]):
         cache = self._memo.cache()
         if not self._memo.stored(cache, sealed, errors=False):
             await self(*args, **kwargs)
+        self._memo.used(sealed)
         return cache.load(sealed.key).ref()
 
 

@@ -232,6 +232,7 @@ class CachedFunction(Generic[P, R]):
         cache = self._memo.cache()
         if not self._memo.stored(cache, sealed, errors=False):
             self(*args, **kwargs)
+        self._memo.used(sealed)
         return cache.load(sealed.key).ref()
 
     @overload

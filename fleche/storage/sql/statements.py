@@ -196,3 +196,12 @@ VALUE_TOTALS = 'SELECT count(*) AS count_1, total("values".size) AS total_1 FROM
 
 # ()
 INLINE_TOTALS = "SELECT count(DISTINCT calls.result) AS count_1, total(length(calls.envelope)) AS total_1 FROM calls WHERE calls.envelope IS NOT NULL"
+
+# (digest, key)
+MAKER = 'SELECT calls."key" FROM calls WHERE calls.result = ? AND calls.outcome = 0 AND calls."key" != ? ORDER BY calls.id DESC LIMIT 1 OFFSET 0'
+
+# (key, limit)
+TAKERS = 'SELECT calls.id FROM calls WHERE calls.id IN (SELECT edges.call FROM edges WHERE edges.input = ?) ORDER BY calls.at, calls."key" LIMIT ? OFFSET 0'
+
+# (digest, limit)
+USERS = 'SELECT calls.id FROM calls WHERE calls.id IN (SELECT arguments.call FROM arguments WHERE arguments.digest = ?) ORDER BY calls.at, calls."key" LIMIT ? OFFSET 0'
