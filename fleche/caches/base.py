@@ -519,6 +519,20 @@ class BaseCache(OperationContext):
 
         return call_picture(self, call)
 
+    def tell_lineage(self, call: LazyCall) -> str:
+        """Return what a call depends on, as a tree of text."""
+        from fleche.caches.pedigree import upward
+        from fleche.display import lineage_text
+
+        return lineage_text(upward(call, self))
+
+    def draw_lineage(self, call: LazyCall) -> str:
+        """Return the calls around one as HTML."""
+        from fleche.caches.pedigree import around
+        from fleche.display import drawn, lineage_html
+
+        return drawn(lambda: lineage_html(around(call, self)), repr(call))
+
     def draw_calls(self, calls: Sequence[LazyCall], shown: str = "") -> str:
         """Return several calls as an HTML table.
 

@@ -13,6 +13,7 @@ from fleche.call import LazyCall, Outcome
 from fleche.cli import output
 from fleche.cli.archives import export, import_
 from fleche.cli.common import NOTHING, Json, Store, agreed, opened, reported
+from fleche.cli.lineage import forget_downstream, tree
 from fleche.cli.selection import All, Arguments, Failed, Function, Since, Tags, Where, selected
 from fleche.cli.settings import settings
 from fleche.cli.upkeep import repair, transfer, verify
@@ -114,6 +115,9 @@ def show(
 @app.command()
 def forget(
     prefixes: Annotated[list[str], typer.Argument(help="The first characters of the keys of calls.")],
+    downstream: Annotated[
+        bool, typer.Option("--downstream", help="And every call that depends on them; only --yes removes anything.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     store: Store = None,
 ) -> None:
@@ -121,6 +125,9 @@ def forget(
     with reported():
         cache = opened(store)
         calls = [_the_call(cache, prefix) for prefix in prefixes]
+        if downstream:
+            forget_downstream(cache, calls, yes=yes)
+            return
         output.calls(calls, total=len(calls), as_json=False)
         if not yes and not agreed(f"Forget {'this call' if len(calls) == 1 else f'these {len(calls)} calls'}?"):
             raise typer.Exit(NOTHING)
@@ -163,6 +170,7 @@ def _the_call(cache: BaseCache, prefix: str) -> LazyCall:
     return next(iter(cache.find_key(calls[0])))
 
 
+app.command()(tree)
 app.command()(verify)
 app.command()(repair)
 app.command()(transfer)

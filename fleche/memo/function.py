@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar, overload
 
 from fleche.call.binding import FunctionProfile
 from fleche.errors import StoreError
@@ -15,7 +15,7 @@ from fleche.memo.engine import Engine
 from fleche.memo.options import NOTHING, Options
 
 if TYPE_CHECKING:
-    from fleche.call import Call, Handle
+    from fleche.call import Call, Forgetting, Handle
     from fleche.digest import Digest
     from fleche.digest.code import CodeTree
     from fleche.memo.memo import Memo
@@ -205,18 +205,42 @@ class CachedFunction(Generic[P, R]):
         with mode(Mode.REFRESH):
             return self(*args, **kwargs)
 
-    def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
+    @overload
+    def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool: ...
+    @overload
+    def forget(self, /, *args: Any, downstream: Literal[True], **kwargs: Any) -> Forgetting: ...
+    def forget(self, /, *args: Any, **kwargs: Any) -> Any:
         """Remove the record of a call, and return whether there was one. Its values stay in the store.
+
+        Args:
+            *args: The arguments of the call.
+            **kwargs: The arguments of the call by name. ``downstream=True``, where the function takes no such argument,
+                means every call that depends on this one too: then nothing is removed, and what would be is returned;
+                its ``confirm()`` does it.
 
         Raises:
             Indigestible: An argument has no digest.
             TypeError: The function cannot be called so.
+            Rejected: The cache is read-only.
         """
+        if "downstream" in kwargs and not self._memo.profile.takes("downstream"):
+            return self._forget(args, kwargs)
         key = self.key(*args, **kwargs)
         cache = self._memo.cache()
         there = cache.lookup(key) is not None
         cache.evict(key)
         return there
+
+    def _forget(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool | Forgetting:
+        """Forget a call, downstream too if the arguments say so."""
+        from fleche.call import Forgetting
+
+        given = dict(kwargs)
+        downstream = bool(given.pop("downstream"))
+        cache = self._memo.cache()
+        key = self._memo.seal((*self._receiver, *args), given).key
+        forgetting = Forgetting(cache.find_key(key), cache, downstream=downstream)
+        return forgetting if downstream else forgetting.confirm() > 0
 
     def ref(self, /, *args: P.args, **kwargs: P.kwargs) -> Handle:
         """Return a handle on the result of a call, computed if need be; a stored result is not loaded.
