@@ -21,6 +21,7 @@ from fleche.clock import SYSTEM, to_micros
 from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
 from fleche.digest.code import CodeTree, CodeWatch, always_fingerprinted, function_identity
+from fleche.digest.files import LOOKS, Look
 from fleche.digest.walk import Node, examine, traced
 from fleche.errors import (
     ConfigError,
@@ -60,6 +61,7 @@ class Sealed:
         refers: The names of the arguments that are a digest or have one inside, which the body must not see.
         types: The types of the objects in the arguments, whose methods are code that counts.
         nodes: What each argument that is no scalar is made of, as far as it may be the result of another call.
+        looks: What the files were that count for the key.
     """
 
     key: Digest
@@ -69,6 +71,7 @@ class Sealed:
     refers: AbstractSet[str]
     types: AbstractSet[type]
     nodes: Mapping[str, Sequence[Node]]
+    looks: Sequence[Look]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,9 @@ class Memo(ABC):
             KeyError: An argument is a digest's prefix that names nothing.
         """
         arguments = self.profile.bind(args, kwargs)
+        looks = LOOKS.taken
+        if looks:
+            looks.clear()
         digests = {}
         refers = set()
         types: AbstractSet[type] = frozenset()
@@ -195,7 +201,7 @@ class Memo(ABC):
         prefix = self._prefix  # read once: another thread may set it for other code meanwhile
         if prefix is None or prefix[0] != code:
             prefix = self._prefix = (code, call_prefix(self.module, self.name, self.options.version, code))
-        return Sealed(lookup_key(prefix[1], digests), arguments, digests, code, refers, types, traces)
+        return Sealed(lookup_key(prefix[1], digests), arguments, digests, code, refers, types, traces, tuple(looks))
 
     def try_seal(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sealed | None:
         """Seal a call, or warn once and return None where the call must run uncached.

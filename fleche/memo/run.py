@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fleche.caches import BaseCache, Filing
 from fleche.call import ABSENT, Call, DigestedCall, MetaData, Outcome, PreparedCall
 from fleche.digest import Digest, digest
-from fleche.errors import FlecheWarning, StoreWarning
+from fleche.errors import FileChanged, FlecheWarning, StoreWarning
 from fleche.frames import is_ours
 from fleche.memo.degrade import reason
 from fleche.memo.flight import HELD
@@ -124,6 +124,15 @@ class Run:
     def _file(self, value: Any, outcome: Outcome, metadata: Mapping[str, Mapping[str, Any]], result: Any) -> None:
         memo, prepared = self._memo, self._prepared
         assert prepared is not None
+        changed = [look.path for look in self._sealed.looks if not look.still_holds()]
+        if changed:
+            # Whether the body read what was there before or after, nothing tells.
+            prepared.abandon()
+            if outcome is not Outcome.ERROR:
+                text = f"{changed[0]} changed while it ran"
+                error = FileChanged(text, path=changed[0])
+                memo.complaints.make(text, f"returned, and its result was not stored: {text}", error, result=value)
+            return
         call = self._call if result is ABSENT else self._call.returned(result)
         gathered = dict(metadata)
         for kind, pre in self._kinds:
