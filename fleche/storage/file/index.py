@@ -125,19 +125,31 @@ class HostIndex:
         This is asked while a call is filed. So that bringing the index up to date takes no more than a small share of
         the time, however often calls are filed, what was filed in the last moments may be missing.
         """
-        began = time.monotonic()
-        if began >= self._due:
-            try:
-                self.refresh()
-            except StoreError:
-                return None
-            ended = time.monotonic()
-            self._due = ended + _PATIENCE * (ended - began)
         try:
-            found = self._database().read(partial(_made, digests, but))
+            if time.monotonic() >= self._due:
+                self._refresh_seldom()
+            found = self._confirmed_makers(digests, but)
+            if found is None:  # the index is older than what it says
+                self._refresh_seldom()
+                found = self._confirmed_makers(digests, but)
         except StoreError:
             return None
-        return {digest: key for digest, key in found.items() if self._files.exists(key)}
+        return found or {}
+
+    def _refresh_seldom(self) -> None:
+        began = time.monotonic()
+        self.refresh()
+        ended = time.monotonic()
+        self._due = ended + _PATIENCE * (ended - began)
+
+    def _confirmed_makers(self, digests: Sequence[Digest], but: Digest | None) -> dict[Digest, Digest] | None:
+        """Return what the index says, or None where a file says something else."""
+        found = self._database().read(partial(_made, digests, but))
+        for digest, key in found.items():
+            record = self._files.read(key)
+            if record is None or record.result != digest:
+                return None
+        return found
 
     def takers(self, key: Digest, limit: int) -> Iterator[DigestedCall] | None:
         """Return at most so many records that take a call's result, oldest first; None where there can be no index."""
