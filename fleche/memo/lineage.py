@@ -138,13 +138,18 @@ def _candidates(name: str, sealed: Sealed) -> Iterator[_Candidate]:
 
 
 def _heavy(nodes: Sequence[Node]) -> list[Node]:
-    """Return the nodes whose encodings, with those inside, are large enough; what encloses comes first."""
-    inside = [0] * (REACH + 2)  # bytes of the nodes below each depth that no enclosing node has taken yet
-    found = []
+    """Return the nodes whose encodings, with those inside, are large enough; what encloses comes first, else in order.
+
+    Args:
+        nodes: What is inside comes first, as a walk notes them.
+    """
+    sizes = [0] * (REACH + 2)  # by depth: bytes of the nodes that no enclosing node has taken yet
+    found: list[list[Node]] = [[] for _ in sizes]  # and those of them, with what is inside, that are large enough
     for node in nodes:
-        total = node.size + inside[node.depth + 1]
-        inside[node.depth + 1] = 0
-        inside[node.depth] += total
+        depth = node.depth
+        total = node.size + sizes[depth + 1]
+        sizes[depth] += total
         if total >= _LEAST:
-            found.append(node)
-    return found[::-1]
+            found[depth] += [node, *found[depth + 1]]
+        sizes[depth + 1], found[depth + 1] = 0, []
+    return found[0]

@@ -55,6 +55,7 @@ _SIGHTS = "SELECT key, sight FROM files WHERE call IN (SELECT value FROM json_ea
 _TICK = 2_500_000_000  # nanoseconds; no file system's times are coarser than the 2 s of FAT
 _BATCH = 200  # records that are loaded at once
 _ATTEMPTS = 5
+_OWN = 10_000  # results of this process that are remembered
 _PATIENCE = 20  # the time that bringing the index up to date takes, before that is done again while calls are filed
 _MAKER = "SELECT key FROM calls WHERE result = ? AND outcome = 0 AND key != ? ORDER BY at DESC, key DESC LIMIT 1"
 
@@ -105,6 +106,7 @@ class HostIndex:
         self._place = place
         self._files = files
         self._opened: Database | None = None
+        self._own: dict[Digest, Digest] = {}  # the results that this process filed, and the keys
         self._due = 0.0  # when the index is to be brought up to date next, for `makers`
 
     def find(self, template: QueryCall) -> Iterator[DigestedCall] | None:
@@ -136,6 +138,12 @@ class HostIndex:
             return None
         return found or {}
 
+    def note(self, result: Digest, key: Digest) -> None:
+        """Note that this process filed a result, which `makers` is to know at once."""
+        if len(self._own) >= _OWN:
+            self._own.clear()
+        self._own[result] = key
+
     def _refresh_seldom(self) -> None:
         began = time.monotonic()
         self.refresh()
@@ -145,9 +153,11 @@ class HostIndex:
     def _confirmed_makers(self, digests: Sequence[Digest], but: Digest | None) -> dict[Digest, Digest] | None:
         """Return what the index says, or None where a file says something else."""
         found = self._database().read(partial(_made, digests, but))
+        found.update((digest, own) for digest in digests if (own := self._own.get(digest)) not in (None, but))
         for digest, key in found.items():
             record = self._files.read(key)
             if record is None or record.result != digest:
+                self._own.pop(digest, None)
                 return None
         return found
 
