@@ -168,8 +168,8 @@ class File(os.PathLike[str]):
     ``File(file)`` is the file as it is now.
 
     Two are equal, as Python compares them, if their paths are and both are pinned to one content or to none; their
-    keys are equal if their contents are. Iteration over a folder's files: ``{str(p.relative_to(d)): File(p) for p in
-    d.rglob("*") if p.is_file()}`` counts names and contents.
+    keys are equal if their contents are. A folder is refused; ``{str(p.relative_to(d)): File(p) for p in d.rglob("*") if
+    p.is_file()}`` counts the names and contents of its files.
 
     Args:
         path: Where the file is; made absolute. It need not be there until the file is used.
@@ -178,6 +178,8 @@ class File(os.PathLike[str]):
         TypeError: It is no path.
 
     >>> import tempfile
+    >>> from pathlib import Path
+    >>> from fleche import File
     >>> from fleche.digest import digest
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     one, other = Path(folder, "one.txt"), Path(folder, "other.txt")

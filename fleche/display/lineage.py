@@ -16,7 +16,7 @@ __all__ = ["Branch", "Graph", "Link", "lineage_html", "lineage_text"]
 
 _LINE = 100  # characters of the arguments of a call, in a tree
 _WIDE, _HIGH, _GAP, _ROW = 184, 50, 54, 12  # of a box, and between boxes, in pixels
-_NAME, _TOLD = 23, 30  # characters that fit into a box
+_NAME, _TOLD = 22, 27  # characters that fit into a box
 _FILL = 'fill="#808080" fill-opacity=".07"'
 _STROKES = {
     "plain": 'stroke="currentColor" stroke-opacity=".38"',
@@ -201,7 +201,7 @@ def _box(corner: tuple[float, float], key: str, record: DigestedCall | None, gra
     if record is None:
         lines = [("not stored any more", True), (short(key), False)]
     else:
-        told = ", ".join(f"{name}={text}" for name, text in labels(record).items())
+        told = _brief(record)
         ending = _ENDINGS.get(record.outcome, "")
         aside = " · ".join(part for part in (short(key), ending, duration(_wall(record)), ago(record.at, now)) if part)
         lines = [(_cut(record.name, _NAME), True), (_cut(told, _TOLD), False), (aside, False)]
@@ -213,6 +213,13 @@ def _box(corner: tuple[float, float], key: str, record: DigestedCall | None, gra
 def _text(x: float, y: float, text: str, *, bold: bool) -> str:
     style = 'font-size="12.5" font-weight="600"' if bold else 'font-size="10.5" fill-opacity=".72"'
     return f'<text x="{x:.0f}" y="{y:.0f}" {style}>{page.plain(text)}</text>'
+
+
+def _brief(record: DigestedCall) -> str:
+    """Return the arguments, plain ones first: where the others come from is seen."""
+    texts = labels(record)
+    plain = [f"{name}={texts[name]}" for name in texts if name in record.scalars]
+    return ", ".join(plain + [f"{name}=…" for name in texts if name not in record.scalars])
 
 
 def _cut(text: str, limit: int) -> str:
