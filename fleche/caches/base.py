@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fleche.caches.readonly import ReadOnlyCache
     from fleche.caches.reports import CheckReport, TransferReport
     from fleche.caches.stack import CacheStack
-    from fleche.digest.walk import Node
+    from fleche.digest.trace import Trace
     from fleche.display import Summary
     from fleche.errors import UntrustedError
     from fleche.query import QueryIterator
@@ -54,7 +54,7 @@ class Filing:
         parent: The key of the cached call inside which this one runs.
         inputs: The keys of calls whose results came in as arguments.
         made: The keys of calls that the body makes; read when the call is filed.
-        told: Given the record, the value and what it is made of (`fleche.digest.walk.traced`), once they are filed.
+        told: Given the record, the value and what it holds, once they are filed.
         store_arguments: Arguments above so many bytes are not stored; None stores all.
     """
 
@@ -64,7 +64,7 @@ class Filing:
     parent: Digest | None = None
     inputs: tuple[Digest, ...] = ()
     made: Iterable[Digest] = ()
-    told: Callable[[DigestedCall, Any, Sequence[Node]], None] | None = None
+    told: Callable[[DigestedCall, Any, Trace | None], None] | None = None
     store_arguments: int | None = field(default=MIB)
 
 

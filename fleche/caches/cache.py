@@ -18,7 +18,8 @@ from fleche.call.metadata import merged
 from fleche.clock import SYSTEM, Clock, from_micros
 from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
-from fleche.digest.walk import Node, examine, stored_digest, stored_trace
+from fleche.digest.trace import Trace
+from fleche.digest.walk import examine, stored_digest, stored_trace
 from fleche.errors import (
     AmbiguousDigestError,
     DamagedError,
@@ -296,9 +297,9 @@ class _Filer:
         filing, record = self._filing, self._record
         metadata = merged(record.metadata, metadata)
         result = form = None
-        nodes: Sequence[Node] = ()
+        trace: Trace | None = None
         if value is not ABSENT:
-            result, types, nodes = stored_trace(value, name="the result")
+            result, types, trace = stored_trace(value, name="the result")
             metadata = merged(metadata, code_brought(types))
             envelope = self._store.pack(value)
             form = envelope.form
@@ -319,7 +320,7 @@ class _Filer:
         )
         self._store.record(record, self._values, filing.lease, code=filing.code)
         if filing.told is not None:
-            filing.told(record, value, nodes)
+            filing.told(record, value, trace)
         return record.key
 
     def drop(self) -> None:

@@ -22,8 +22,8 @@ class Origins:
     """
 
     def __init__(self) -> None:
-        self._by_digest: dict[Digest, Digest] = {}
-        self._by_identity: dict[int, tuple[Digest, Digest]] = {}
+        self._by_digest: dict[bytes, Digest] = {}
+        self._by_identity: dict[int, tuple[bytes, Digest]] = {}
 
     def note(self, value: Any, digest: Digest | None, key: Digest) -> None:
         """Note that a call gave a value.
@@ -38,26 +38,27 @@ class Origins:
         if len(self._by_identity) >= _MOST or len(self._by_digest) >= _MOST:
             self._by_identity.clear()
             self._by_digest.clear()
-        self._by_digest[digest] = key
-        self._by_identity[id(value)] = digest, key
+        raw = digest.raw
+        self._by_digest[raw] = key
+        self._by_identity[id(value)] = raw, key
 
-    def note_part(self, digest: Digest, key: Digest) -> None:
+    def note_part(self, raw: bytes, key: Digest) -> None:
         """Note that a call gave a value inside its result, unless a call is known that returned it."""
         if len(self._by_digest) < _MOST:
-            self._by_digest.setdefault(digest, key)
+            self._by_digest.setdefault(raw, key)
 
-    def of(self, digest: Digest, identity: int | None = None, *, but: Digest | None = None) -> Digest | None:
+    def of(self, raw: bytes, identity: int | None = None, *, but: Digest | None = None) -> Digest | None:
         """Return the key of the call that gave a value to this process, or None where that is not known.
 
         Args:
-            digest: The value's digest.
+            raw: The value's digest.
             identity: Its ``id``, which decides between several calls that returned equal values.
             but: A key that is not meant.
         """
         exact = None if identity is None else self._by_identity.get(identity)
-        if exact is not None and exact[0] == digest and exact[1] != but:
+        if exact is not None and exact[0] == raw and exact[1] != but:
             return exact[1]
-        key = self._by_digest.get(digest)
+        key = self._by_digest.get(raw)
         return None if key == but else key
 
     def __reduce__(self) -> tuple[type[Origins], tuple[()]]:

@@ -168,8 +168,7 @@ class File(os.PathLike[str]):
     ``File(file)`` is the file as it is now.
 
     Two are equal, as Python compares them, if their paths are and both are pinned to one content or to none; their
-    keys are equal if their contents are. A folder is refused; ``{str(p.relative_to(d)): File(p) for p in d.rglob("*") if
-    p.is_file()}`` counts the names and contents of its files.
+    keys are equal if their contents are. A folder is refused: give its files, in a dict by name if their names count.
 
     Args:
         path: Where the file is; made absolute. It need not be there until the file is used.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from typing import Any, NamedTuple
+from typing import Any
 
 from fleche.digest import _format as f
 from fleche.digest.algorithm import Algorithm, chosen
@@ -14,12 +14,12 @@ from fleche.digest.registry import Registry, Standing
 from fleche.digest.runs import run
 from fleche.digest.scalars import FRAMES
 from fleche.digest.text import Digest
+from fleche.digest.trace import REACH, Trace
 from fleche.errors import FlecheError
 
 __all__ = [
     "DEFAULT",
     "D",
-    "Node",
     "Walk",
     "digest",
     "digest_class",
@@ -37,12 +37,6 @@ BUDGET = 20_000
 
 DEPTH = 1_000_000
 """How deep a value may be nested."""
-
-REACH = 2
-"""Down to which depth `Walk.nodes` are noted."""
-
-NODES = 1000
-"""How many `Walk.nodes` are noted at most, besides the value itself."""
 
 
 def digest(value: Any, *, name: str = "value") -> Digest:
@@ -88,18 +82,18 @@ def examine(value: Any, *, name: str = "value") -> tuple[Digest, bool, AbstractS
     return Digest.from_bytes(raw), walk.refers, walk.types
 
 
-def traced(value: Any, *, name: str = "value") -> tuple[Digest, bool, AbstractSet[type], Sequence[Node]]:
-    """Return what `examine` does, and the outermost nodes of the value: itself, and what it holds to two levels deep.
+def traced(value: Any, *, name: str = "value") -> tuple[Digest, bool, AbstractSet[type], Trace | None]:
+    """Return what `examine` does, and what the walk met near the top of the value, unless it is a scalar.
 
     Raises:
         Indigestible: Something in the value has no digest; the error names the path to it.
     """
     scalar = FRAMES.get(type(value))
     if scalar is not None:
-        return Digest.from_bytes(chosen().hash(scalar(value))), False, frozenset(), ()
+        return Digest.from_bytes(chosen().hash(scalar(value))), False, frozenset(), None
     walk = Walk(DEFAULT, chosen(), name)
     raw = walk.digest(value)
-    return Digest.from_bytes(raw), walk.refers, walk.types, walk.nodes
+    return Digest.from_bytes(raw), walk.refers, walk.types, walk.trace(value, raw)
 
 
 def stored_digest(value: Any, *, name: str = "value") -> tuple[Digest, AbstractSet[type]]:
@@ -114,16 +108,16 @@ def stored_digest(value: Any, *, name: str = "value") -> tuple[Digest, AbstractS
     return stored_trace(value, name=name)[:2]
 
 
-def stored_trace(value: Any, *, name: str = "value") -> tuple[Digest, AbstractSet[type], Sequence[Node]]:
-    """Return what `stored_digest` does, and the outermost nodes of the value, as `traced` does.
+def stored_trace(value: Any, *, name: str = "value") -> tuple[Digest, AbstractSet[type], Trace | None]:
+    """Return what `stored_digest` does, and what `traced` does, unless there is a `Digest` in the value.
 
     Raises:
         Indigestible: Something in the value has no digest; the error names the path to it.
     """
-    known, refers, types, nodes = traced(value, name=name)
+    known, refers, types, trace = traced(value, name=name)
     if refers:
         known = Digest.from_bytes(Walk(DEFAULT, chosen(), name, literal=True).digest(value))
-    return known, types, () if refers else nodes
+    return known, types, None if refers else trace
 
 
 def register_digest(kind: type | str, function: Callable[[Any], Any], *, subclasses: bool = False) -> None:
@@ -175,22 +169,6 @@ def D(value: Any) -> Digest:  # noqa: N802 - the name that existing code uses
     if isinstance(value, str) and 0 < len(value) <= chosen().length and set(value.lower()) <= set("0123456789abcdef"):
         return value if isinstance(value, Digest) else Digest(value)
     return digest(value)
-
-
-class Node(NamedTuple):
-    """A composite or bulk value that a walk met near the top.
-
-    Attributes:
-        depth: How many values enclose it.
-        identity: Its ``id``; it may be gone by now, and its number be another's.
-        raw: Its digest.
-        size: The bytes of its encoding, without those of the nodes in it.
-    """
-
-    depth: int
-    identity: int
-    raw: bytes
-    size: int
 
 
 class _Part:
@@ -302,17 +280,21 @@ class Walk:
         self._name = name
         self._stack: list[_Open] = []
         self._places: dict[int, int] = {}  # the id of an open value to its depth
-        self._done: dict[int, tuple[Any, bytes]] = {}  # the id of a value without cycles to itself and its frame
+        # The id of a value without cycles to itself, its frame, and the size of its encoding.
+        self._done: dict[int, tuple[Any, bytes, int]] = {}
+        self._plans: dict[int, Plan] = {}  # of values near the top
         self._cyclic: dict[int, _Cyclic] = {}
         self._reopened: list[_Open] = []
         self._serial = 0
         self._repeats = 0
         self._size = 0  # of the encoding that was made last
-        self._reach = REACH
+        self._framed = False  # whether that was a frame in itself
         self.refers = False
         self.types: set[type] = set()
-        self.nodes: list[Node] = []
-        """The value and what it holds that is a node, as far as `REACH` and `NODES` go; what is inside comes first."""
+
+    def trace(self, value: Any, raw: bytes) -> Trace | None:
+        """Return what was met near the top of the value that was digested; None where its encoding is a frame."""
+        return None if self._framed else Trace(value, raw, self._size, self._done, self._plans)
 
     def digest(self, value: Any) -> bytes:
         """Return the raw digest of a value.
@@ -329,6 +311,7 @@ class Walk:
         assert frame is not None
         if self.refers:
             self._inner.refers = True
+        self._framed = frame[:1] != f.REF
         return frame[1:] if frame[:1] == f.REF else self._algorithm.hash(frame)
 
     def _frame(self, value: Any) -> bytes | None:
@@ -358,9 +341,7 @@ class Walk:
         part = _Part()
         if part.advance(plan):  # nothing in it has children, so it is never open
             encoding = self._encoding(plan, part.bodies)
-            self._done[key] = (value, encoding)
-            if depth <= self._reach:
-                self._note(value, depth, encoding)
+            self._done[key] = (value, encoding, self._size)
             return encoding
         if depth >= DEPTH:
             reason = f"is nested {DEPTH} levels deep"
@@ -427,10 +408,10 @@ class Walk:
         del self._places[key]
         if self._reopened and self._reopened[-1] is node:
             self._reopened.pop()
-        if node.depth <= self._reach and (not node.cyclic or node.depth == 0):
-            self._note(node.value, node.depth, encoding)
+        if node.depth < REACH:
+            self._plans[key] = node.plan
         if not node.cyclic:
-            self._done[key] = (node.value, encoding)
+            self._done[key] = (node.value, encoding, self._size)
             return encoding
         node.refs.discard(node.depth)
         holder = self._stack[max(node.refs)].serial if node.refs else -1
@@ -455,13 +436,6 @@ class Walk:
             self._size += memoryview(buffer).nbytes
         raw: bytes = hasher.digest()
         return f.REF + raw
-
-    def _note(self, value: Any, depth: int, encoding: bytes) -> None:
-        """Note a node near the top. A frame in itself, such as that of an enumeration's member, is none."""
-        if encoding[:1] == f.REF:
-            self.nodes.append(Node(depth, id(value), encoding[1:], self._size))
-            if len(self.nodes) >= NODES:
-                self._reach = 0
 
     def _path(self) -> str:
         """Return the path to the value that is being looked at."""

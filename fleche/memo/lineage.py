@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fleche.call import Handle
 from fleche.digest import Digest
-from fleche.digest.walk import REACH, Node
 from fleche.memo.references import digests_in
 
 if TYPE_CHECKING:
     from fleche.caches import BaseCache
     from fleche.caches.origins import Origins
     from fleche.call import DigestedCall
+    from fleche.digest.trace import Trace
     from fleche.memo.memo import Sealed
 
 __all__ = ["MADE", "Made", "inputs_of", "note_made", "note_result"]
 
 log = logging.getLogger("fleche")
 
-_LEAST = 64  # bytes of the encoding of the smallest value that is known as a result by its content
 _LONG = 256  # characters or bytes of the longest text that is a scalar for this purpose
-_ASKED = 32  # values inside arguments that the store is asked about, for one call
+_FEW, _MANY = 8, 32  # small, and large, values inside arguments that the store is asked about for one call
 _MOST = 10_000  # calls inside one body that are noted
 
 
@@ -54,7 +53,7 @@ def note_made(key: Digest) -> None:
         made.note(key)
 
 
-def note_result(origins: Origins, value: Any, record: DigestedCall, key: Digest, nodes: Sequence[Node]) -> None:
+def note_result(origins: Origins, value: Any, record: DigestedCall, key: Digest, trace: Trace | None) -> None:
     """Note that this process got a result from a call, and with it what the result holds.
 
     ``a, b = split(data)``: what takes ``a`` alone takes it from that call, as far as this process knows. What came
@@ -65,12 +64,12 @@ def note_result(origins: Origins, value: Any, record: DigestedCall, key: Digest,
         value: The result.
         record: The record of the call.
         key: Its key.
-        nodes: What the result is made of.
+        trace: What the result holds.
     """
     origins.note(value, record.result, key)
-    for node in _heavy(nodes):
+    for node in () if trace is None else trace.nodes():
         if node.depth > 0:
-            origins.note_part(Digest.from_bytes(node.raw), key)
+            origins.note_part(node.raw, key)
 
 
 class _Candidate(NamedTuple):
@@ -78,15 +77,17 @@ class _Candidate(NamedTuple):
 
     Attributes:
         depth: How many values of the same argument enclose it; what encloses it comes before it.
-        digest: Its digest.
+        raw: Its digest.
         identity: Its ``id``, or None where it came as a digest.
         origin: The call that it is known to come from.
+        large: Whether there is likely no other like it by chance.
     """
 
     depth: int
-    digest: Digest
+    raw: bytes
     identity: int | None = None
     origin: Digest | None = None
+    large: bool = False
 
 
 def inputs_of(sealed: Sealed, cache: BaseCache) -> tuple[Digest, ...]:
@@ -99,18 +100,26 @@ def inputs_of(sealed: Sealed, cache: BaseCache) -> tuple[Digest, ...]:
     candidates = [each for name in sealed.arguments for each in _candidates(name, sealed)]
     if not candidates:
         return ()
-    known: dict[_Candidate, Digest | None] = {}
-    unknown: list[Digest] = []
-    asked = 0
+    origins, own = cache.origins, sealed.key
+    found: list[Digest | None] = []
+    unknown: dict[bytes, Digest] = {}
+    left = {False: _FEW, True: _MANY}
+    above: int | None = None  # the depth of the value around these that is known as a result
     for each in candidates:
-        key = known[each] = each.origin or cache.origins.of(each.digest, each.identity, but=sealed.key)
-        if key is None and (each.depth == 0 or asked < _ASKED):
-            unknown.append(each.digest)
-            asked += each.depth > 0
-    makers = cache.makers([*dict.fromkeys(unknown)], sealed.key) if unknown else {}
-    found = (known[each] or makers.get(each.digest) for each in candidates)
-    keys = _outermost(candidates, found)
-    return tuple(key for key in dict.fromkeys(keys) if key != sealed.key)
+        if above is not None and each.depth > above:
+            found.append(None)
+            continue
+        key = each.origin or origins.of(each.raw, each.identity, but=own)
+        found.append(key)
+        above = None if key is None else each.depth
+        if key is None and (each.depth == 0 or left[each.large] > 0):
+            left[each.large] -= each.depth > 0
+            unknown[each.raw] = Digest.from_bytes(each.raw)
+    if unknown:
+        made = cache.makers([*unknown.values()], own)
+        makers = {raw: made[digest] for raw, digest in unknown.items() if digest in made}
+        found = [key or makers.get(each.raw) for each, key in zip(candidates, found, strict=True)]
+    return tuple(key for key in dict.fromkeys(_outermost(candidates, found)) if key != own)
 
 
 def _outermost(candidates: Sequence[_Candidate], found: Iterable[Digest | None]) -> Iterator[Digest]:
@@ -128,28 +137,10 @@ def _candidates(name: str, sealed: Sealed) -> Iterator[_Candidate]:
     value = sealed.arguments[name]
     if name in sealed.refers or isinstance(value, Digest):
         for digest in digests_in(value):
-            yield _Candidate(0, Digest(digest), None, digest.origin if isinstance(digest, Handle) else None)
-    nodes = sealed.nodes.get(name)
-    if nodes is not None:
-        for node in _heavy(nodes):
-            yield _Candidate(node.depth, Digest.from_bytes(node.raw), node.identity)
+            yield _Candidate(0, digest.raw, None, digest.origin if isinstance(digest, Handle) else None)
+    trace = sealed.traces.get(name)
+    if trace is not None:
+        for node in trace.nodes():
+            yield _Candidate(node.depth, node.raw, node.identity, large=node.is_large)
     elif type(value) in (str, bytes) and len(value) > _LONG:
-        yield _Candidate(0, sealed.digests[name], id(value))
-
-
-def _heavy(nodes: Sequence[Node]) -> list[Node]:
-    """Return the nodes whose encodings, with those inside, are large enough; what encloses comes first, else in order.
-
-    Args:
-        nodes: What is inside comes first, as a walk notes them.
-    """
-    sizes = [0] * (REACH + 2)  # by depth: bytes of the nodes that no enclosing node has taken yet
-    found: list[list[Node]] = [[] for _ in sizes]  # and those of them, with what is inside, that are large enough
-    for node in nodes:
-        depth = node.depth
-        total = node.size + sizes[depth + 1]
-        sizes[depth] += total
-        if total >= _LEAST:
-            found[depth] += [node, *found[depth + 1]]
-        sizes[depth + 1], found[depth + 1] = 0, []
-    return found[0]
+        yield _Candidate(0, sealed.digests[name].raw, id(value))

@@ -22,7 +22,8 @@ from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
 from fleche.digest.code import CodeTree, CodeWatch, always_fingerprinted, function_identity
 from fleche.digest.files import LOOKS, Look
-from fleche.digest.walk import Node, examine, traced
+from fleche.digest.trace import Trace
+from fleche.digest.walk import examine, traced
 from fleche.errors import (
     ConfigError,
     DamagedError,
@@ -60,7 +61,7 @@ class Sealed:
         code: The code fingerprint in the key, or None.
         refers: The names of the arguments that are a digest or have one inside, which the body must not see.
         types: The types of the objects in the arguments, whose methods are code that counts.
-        nodes: What each argument that is no scalar is made of, as far as it may be the result of another call.
+        traces: What each argument that is no scalar holds, as far as that may be the result of another call.
         looks: What the files were that count for the key.
     """
 
@@ -70,7 +71,7 @@ class Sealed:
     code: Digest | None
     refers: AbstractSet[str]
     types: AbstractSet[type]
-    nodes: Mapping[str, Sequence[Node]]
+    traces: Mapping[str, Trace]
     looks: Sequence[Look]
 
 
@@ -186,13 +187,13 @@ class Memo(ABC):
             if isinstance(value, Digest) and len(value) != chosen().length:
                 value = arguments[name] = self.cache().expand(value)
             try:
-                digests[name], inside, brought, nodes = traced(value, name=name)
+                digests[name], inside, brought, trace = traced(value, name=name)
             except Indigestible:
                 if not self.profile.is_default(name, value):
                     raise
-                digests[name], inside, brought, nodes = traced(Untouched(name), name=name)
-            if nodes:
-                traces[name] = nodes
+                digests[name], inside, brought, trace = traced(Untouched(name), name=name)
+            if trace is not None:
+                traces[name] = trace
             if inside:
                 refers.add(name)
                 types |= self._referred.of(value, self.cache().load_value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,7 +22,7 @@ from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease
 
 if TYPE_CHECKING:
-    from fleche.digest.walk import Node
+    from fleche.digest.trace import Trace
     from fleche.memo.memo import Memo, Sealed
 
 __all__ = ["Run"]
@@ -76,10 +76,10 @@ class Run:
             log.warning("%s: where its arguments came from is not recorded: %s", self._memo.label, error)
             return ()
 
-    def _note_origin(self, record: DigestedCall, value: Any, nodes: Sequence[Node]) -> None:
+    def _note_origin(self, record: DigestedCall, value: Any, trace: Trace | None) -> None:
         """Note, once the call is filed, that its result came from here, and what is in the result too."""
         if record.outcome is Outcome.RESULT:
-            note_result(self._cache.origins, value, record, self._sealed.key, nodes)
+            note_result(self._cache.origins, value, record, self._sealed.key, trace)
 
     @contextmanager
     def inside(self) -> Iterator[None]:
