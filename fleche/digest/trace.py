@@ -17,7 +17,7 @@ LEAST = 64
 """Bytes of the encoding, with all that is inside, of the smallest node that is told."""
 
 _LARGE = 1024  # bytes of a node that counts as large
-_FEW, _MANY = 100, 1000  # small, and large, nodes inside a value that are told at most
+_FEW, _MANY = 32, 1000  # nodes inside a value that are looked at at most: small ones, and those that are large alone
 _SEEN = 10_000  # values that are looked at at most
 
 
@@ -90,15 +90,17 @@ class Trace:
                 known = done.get(id(child))
                 if known is None or known[1][:1] != f.REF:
                     continue
-                if self._few <= 0 and known[2] < _LARGE and id(child) not in self._plans:
-                    total += known[2]
-                    continue
+                if known[2] < _LARGE:
+                    if self._few <= 0:
+                        total += known[2]
+                        continue
+                    self._few -= 1
+                else:
+                    self._many -= 1
                 inside: list[Node] = []
                 size = known[2] + self._inside(child, depth + 1, inside)
                 total += size
                 if size >= LEAST:
-                    self._few -= size < _LARGE
-                    self._many -= size >= _LARGE
                     found.append(Node(depth + 1, id(child), known[1][1:], size))
                     found += inside
         return total

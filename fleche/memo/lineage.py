@@ -23,7 +23,7 @@ __all__ = ["MADE", "Made", "inputs_of", "note_made", "note_result"]
 log = logging.getLogger("fleche")
 
 _LONG = 256  # characters or bytes of the longest text that is a scalar for this purpose
-_FEW, _MANY = 8, 32  # small, and large, values inside arguments that the store is asked about for one call
+_FEW, _MANY = 4, 32  # small, and large, values inside arguments that the store is asked about for one call
 _MOST = 10_000  # calls inside one body that are noted
 
 
