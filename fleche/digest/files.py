@@ -58,20 +58,21 @@ class Look(NamedTuple):
 
     Attributes:
         path: The file.
-        stamp: Its stamp.
+        stamp: Its stamp; None where it was not looked at, since the content that counts is known.
         raw: The digest of its content.
     """
 
     path: str
-    stamp: Stamp
+    stamp: Stamp | None
     raw: bytes
 
     def still_holds(self) -> bool:
-        """Whether the file has this content now. It is read only if its stamp is another."""
+        """Whether the file has this content, and had no other since: it was not written to, not even with the same."""
         try:
-            return _look(self.path).raw == self.raw
+            now = _look(self.path)
         except (OSError, Refusal):
             return False
+        return now.raw == self.raw and self.stamp in (None, now.stamp)
 
 
 class Looks(threading.local):
@@ -196,7 +197,7 @@ class File(os.PathLike[str]):
             raise TypeError(f"File({path!r}): give the path as text or as a pathlib.Path")
         self._path: str = text if os.path.isabs(text) else os.path.join(os.getcwd(), text)  # noqa: PTH109, PTH117, PTH118
         self._pin: tuple[bytes, int] | None = None
-        self._seen: Look | None = None
+        self._seen: tuple[bytes, int] | None = None
 
     def __init_subclass__(cls) -> None:
         raise TypeError("File cannot be subclassed: its content is all that counts. Hold one in an attribute instead")
@@ -333,10 +334,11 @@ class File(os.PathLike[str]):
         Raises:
             FileUnreadable: It was never looked at, and cannot be.
         """
-        if self._pin is not None:
-            return self._path, self._pin[1], self._pin[0].hex()
-        seen = self._seen or _looked(self._path)
-        return self._path, seen.stamp.size, seen.raw.hex()
+        known = self._pin or self._seen
+        if known is None:
+            stamp, raw = _looked(self._path)[1:]
+            known = raw, stamp.size
+        return self._path, known[1], known[0].hex()
 
 
 def pinned(path: str, size: int, content: str) -> File:
@@ -353,7 +355,15 @@ def pinned(path: str, size: int, content: str) -> File:
     return file
 
 
-def _look(path: str) -> Look:
+class _Seen(NamedTuple):
+    """What a file is now: a `Look` whose stamp is known."""
+
+    path: str
+    stamp: Stamp
+    raw: bytes
+
+
+def _look(path: str) -> _Seen:
     """Return what a file holds, without reading it where that is known.
 
     Raises:
@@ -379,7 +389,7 @@ def _look(path: str) -> Look:
                     os.lseek(number, 0, os.SEEK_SET)
                     continue
                 MEMO.put(stamp, known, moment)
-            return Look(path, stamp, known)
+            return _Seen(path, stamp, known)
     except OSError as error:
         if isinstance(error, FileUnreadable):
             raise
@@ -389,7 +399,7 @@ def _look(path: str) -> Look:
     raise Refusal("changes while it is read", "Wait until it is complete, or give a copy")
 
 
-def _looked(path: str) -> Look:
+def _looked(path: str) -> _Seen:
     """Return what a file holds.
 
     Raises:
@@ -439,10 +449,12 @@ def _plan(value: File) -> Plan:
     pin = value._pin  # noqa: SLF001 - one idea in one file
     if pin is not None:
         raw, size = pin
+        LOOKS.taken.append(Look(value._path, None, raw))  # noqa: SLF001
     else:
-        look = value._seen = _look(value._path)  # noqa: SLF001
-        LOOKS.taken.append(look)
-        raw, size = look.raw, look.stamp.size
+        stamp, raw = _look(value._path)[1:]  # noqa: SLF001
+        value._seen = raw, stamp.size  # noqa: SLF001
+        size = stamp.size
+        LOOKS.taken.append(Look(value._path, stamp, raw))  # noqa: SLF001
     return Plan(_HEAD, ((f.Inline(f.reference(raw)),),), label=silent, weight=size)
 
 

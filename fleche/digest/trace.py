@@ -19,6 +19,8 @@ LEAST = 64
 _LARGE = 1024  # bytes of a node that counts as large
 _FEW, _MANY = 32, 1000  # nodes inside a value that are looked at at most: small ones, and those that are large alone
 _SEEN = 10_000  # values that are looked at at most
+_HELD = 100_000  # values that a trace keeps alive at most
+_ALL = 500  # values that are listed at most
 
 
 class Node(NamedTuple):
@@ -53,7 +55,7 @@ class Trace:
         plans: How values near the top are taken apart, by ``id``.
     """
 
-    __slots__ = ("_done", "_few", "_many", "_plans", "_raw", "_seen", "_size", "_value")
+    __slots__ = ("_done", "_few", "_many", "_nodes", "_plans", "_raw", "_seen", "_size", "_value")
 
     def __init__(
         self,
@@ -68,9 +70,22 @@ class Trace:
         self._size = size
         self._done = done
         self._plans = plans
+        self._nodes: list[Node] | None = None
+        if len(done) > _HELD:
+            self._nodes = self._told()
+            self._done, self._plans, self._value = {}, {}, None
+
+    def everything(self) -> frozenset[bytes] | None:
+        """Return the digests of the value and of all nodes in it, at any depth; None if there are many."""
+        if self._nodes is not None or len(self._done) > _ALL:
+            return None
+        return frozenset({self._raw, *(frame[1:] for _, frame, _ in self._done.values())})
 
     def nodes(self) -> list[Node]:
         """Return the value and the nodes inside of it that are not tiny; what encloses comes first, else in order."""
+        return self._told() if self._nodes is None else self._nodes
+
+    def _told(self) -> list[Node]:
         self._few, self._many, self._seen = _FEW, _MANY, _SEEN
         found: list[Node] = []
         size = self._size + self._inside(self._value, 0, found)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fleche.digest.trace import Trace
     from fleche.memo.memo import Sealed
 
-__all__ = ["MADE", "Made", "inputs_of", "note_made", "note_result"]
+__all__ = ["MADE", "Made", "given_to", "inputs_of", "note_made", "note_result"]
 
 log = logging.getLogger("fleche")
 
@@ -53,11 +53,18 @@ def note_made(key: Digest) -> None:
         made.note(key)
 
 
-def note_result(origins: Origins, value: Any, record: DigestedCall, key: Digest, trace: Trace | None) -> None:
+def note_result(
+    origins: Origins,
+    value: Any,
+    record: DigestedCall,
+    key: Digest,
+    trace: Trace | None,
+    given: frozenset[bytes] | None,
+) -> None:
     """Note that this process got a result from a call, and with it what the result holds.
 
     ``a, b = split(data)``: what takes ``a`` alone takes it from that call, as far as this process knows. What came
-    from a call of its own stays that call's.
+    from a call of its own stays that call's, and what was in the arguments of the call already is not from it.
 
     Args:
         origins: Where to note it.
@@ -65,11 +72,27 @@ def note_result(origins: Origins, value: Any, record: DigestedCall, key: Digest,
         record: The record of the call.
         key: Its key.
         trace: What the result holds.
+        given: What was in the arguments, or None where that is not known.
     """
     origins.note(value, record.result, key)
-    for node in () if trace is None else trace.nodes():
-        if node.depth > 0:
+    if trace is None or given is None:
+        return
+    for node in trace.nodes():
+        if node.depth > 0 and node.raw not in given:
             origins.note_part(node.raw, key)
+
+
+def given_to(sealed: Sealed) -> frozenset[bytes] | None:
+    """Return the digests of all values in the arguments of a call; None where there are too many, or unknown ones."""
+    if sealed.refers:
+        return None
+    found: set[bytes] = set()
+    for trace in sealed.traces.values():
+        everything = trace.everything()
+        if everything is None:
+            return None
+        found |= everything
+    return frozenset(found)
 
 
 class _Candidate(NamedTuple):

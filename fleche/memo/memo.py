@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
@@ -61,7 +61,7 @@ class Sealed:
         code: The code fingerprint in the key, or None.
         refers: The names of the arguments that are a digest or have one inside, which the body must not see.
         types: The types of the objects in the arguments, whose methods are code that counts.
-        traces: What each argument that is no scalar holds, as far as that may be the result of another call.
+        traces: What each argument that is no scalar holds, which may be the result of another call; emptied after use.
         looks: What the files were that count for the key.
     """
 
@@ -71,7 +71,7 @@ class Sealed:
     code: Digest | None
     refers: AbstractSet[str]
     types: AbstractSet[type]
-    traces: Mapping[str, Trace]
+    traces: MutableMapping[str, Trace]
     looks: Sequence[Look]
 
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from fleche.caches import BaseCache, Filing
 from fleche.call import ABSENT, Call, DigestedCall, MetaData, Outcome, PreparedCall
 from fleche.digest import Digest, digest
-from fleche.errors import FileChanged, FlecheWarning, StoreWarning
+from fleche.errors import FileChanged, FileUnreadable, FlecheWarning, StoreWarning
 from fleche.frames import is_ours
 from fleche.memo.degrade import reason
 from fleche.memo.flight import HELD
 from fleche.memo.isolation import isolated
-from fleche.memo.lineage import MADE, Made, inputs_of, note_result
+from fleche.memo.lineage import MADE, Made, given_to, inputs_of, note_result
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease
 
@@ -41,6 +41,7 @@ class Run:
         self._kinds: list[tuple[MetaData, dict[str, Any]]] = []
         self._prepared: PreparedCall | None = None
         self._made = Made()
+        self._given: frozenset[bytes] | None = None
 
     def prepare(self, lease: Lease | None) -> None:
         """Seal the call and gather the metadata that comes before the body."""
@@ -71,15 +72,18 @@ class Run:
         if not self._cache.writable:
             return ()
         try:
+            self._given = given_to(self._sealed)
             return inputs_of(self._sealed, self._cache)
         except Exception as error:
             log.warning("%s: where its arguments came from is not recorded: %s", self._memo.label, error)
             return ()
+        finally:
+            self._sealed.traces.clear()  # which keep the parts of the arguments alive
 
     def _note_origin(self, record: DigestedCall, value: Any, trace: Trace | None) -> None:
         """Note, once the call is filed, that its result came from here, and what is in the result too."""
         if record.outcome is Outcome.RESULT:
-            note_result(self._cache.origins, value, record, self._sealed.key, trace)
+            note_result(self._cache.origins, value, record, self._sealed.key, trace, self._given)
 
     @contextmanager
     def inside(self) -> Iterator[None]:
@@ -97,7 +101,13 @@ class Run:
         self._file(result, Outcome.RESULT, {}, result)
 
     def fail(self, error: Exception) -> None:
-        """File a failed call: type, message and traceback, and the exception itself where the function keeps it."""
+        """File a failed call: type, message and traceback, and the exception itself where the function keeps it.
+
+        That a file among the arguments cannot be read says nothing of the call, so nothing is filed.
+        """
+        if isinstance(error, FileUnreadable):
+            self.abandon()
+            return
         kept: Any = error if isinstance(error, self._memo.options.errors) and self._can_keep(error) else ABSENT
         told = {"error": _told(error)}
         self._file(kept, Outcome.ERROR, told, ABSENT)

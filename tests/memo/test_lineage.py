@@ -245,6 +245,20 @@ def test_a_part_of_a_result(place: BaseCache) -> None:
     assert parents(report, None, "one") == parents(report, None, "other") == ["split"]
 
 
+def test_what_a_result_has_from_the_arguments_is_no_part_of_it(place: BaseCache) -> None:
+    """A model that keeps its data did not make the data: who takes these takes them from where they were."""
+
+    @cached
+    def keep(data: Any, options: Any = None) -> Any:
+        return Model(np.arange(60.0), {"data": data, "options": options})
+
+    data, options = np.arange(70.0), {"deep": [list(range(40)), [[list(range(50, 90))]]]}
+    model = keep(data, options)
+    for number, value in enumerate((data, options, options["deep"][1], options["deep"][1][0][0], model.weights)):
+        report(value, str(number))
+    assert [parents(report, None, str(number)) for number in range(5)] == [[], [], [], [], ["keep"]]
+
+
 def test_long_text_is_bulk_and_short_text_is_not(place: BaseCache) -> None:
     """A page that was fetched is known again, a word is not."""
 
