@@ -16,6 +16,8 @@ from fleche.display import Branch, lineage_text
 
 __all__ = ["forget_downstream", "tree"]
 
+_LISTED = 50  # calls that are listed one by one
+
 
 def tree(
     prefix: Annotated[str, typer.Argument(help="The first characters of a call's key or a value's digest.")],
@@ -42,7 +44,11 @@ def tree(
 def forget_downstream(cache: BaseCache, calls: Sequence[LazyCall], *, yes: bool) -> None:
     """Say what would go with some calls, or remove it."""
     forgetting = Forgetting(calls, cache, downstream=True)
-    output.calls(forgetting.calls, total=len(forgetting), as_json=False)
+    if len(forgetting) <= _LISTED:
+        output.calls(forgetting.calls, total=len(forgetting), as_json=False)
+    else:
+        for name, count in forgetting.functions.items():
+            output.say(f"{count:,} of {name}")
     if yes:
         count = forgetting.confirm()
         output.say(f"forgot {count} call{'' if count == 1 else 's'}")
