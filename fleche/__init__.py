@@ -24,6 +24,7 @@ __version__ = VERSION
 if _TYPE_CHECKING:
     from fleche import digest
     from fleche.digest import D, ordered
+    from fleche.digest.files import File
     from fleche.memo import migrate, wrap_executor
     from fleche.query import q
 
@@ -31,6 +32,7 @@ __all__ = [
     "BoundWrapper",
     "D",
     "Digest",
+    "File",
     "Ignored",
     "Required",
     "__version__",
@@ -52,7 +54,15 @@ __all__ = [
 
 if not _TYPE_CHECKING:
     __getattr__ = _face(
-        __name__, {"D": "digest", "ordered": "digest", "migrate": "memo", "q": "query", "wrap_executor": "memo"}
+        __name__,
+        {
+            "D": "digest",
+            "File": "digest.files",
+            "migrate": "memo",
+            "ordered": "digest",
+            "q": "query",
+            "wrap_executor": "memo",
+        },
     )
 
 _connect()

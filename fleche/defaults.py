@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fleche.call.diffing import DIFFING
 from fleche.digest.algorithm import set_configured
 from fleche.digest.drawing import DRAWING
+from fleche.digest.files import MEMO, Remembers
 from fleche.digest.text import Digest
 from fleche.memo.active import active_cache, defaults
 
@@ -30,6 +31,7 @@ def connect() -> None:
     set_configured(_algorithm)
     Digest.set_default_cache(active_cache)
     DRAWING.tree = _draw_tree
+    MEMO.beyond = _file_memo
 
 
 def _open(name: str | None) -> BaseCache:
@@ -60,6 +62,12 @@ def _algorithm() -> str | None:
     from fleche.config import opener
 
     return opener.algorithm()
+
+
+def _file_memo() -> Remembers | None:
+    from fleche.storage.file_memo import file_memo
+
+    return file_memo()
 
 
 def _draw_tree(tree: CodeTree) -> str:

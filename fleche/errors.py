@@ -16,6 +16,9 @@ The tree::
     │   └── UnreadableError     (ValueError)    stored bytes are whole, and this process cannot read them
     ├── UntrustedError          (ValueError)    stored bytes would build a type that is not on the safe list
     ├── SignatureError          (ValueError)    bytes are not signed by a key that is known
+    ├── FileUnreadable          (OSError)       a file that is an argument cannot be read
+    │   ├── FileMissing         (FileNotFoundError) it is not there
+    │   └── FileChanged                         it changes while it is read, or is not what was stored
     ├── StoreError              (OSError)       a store cannot be opened or used
     │   └── FormatError                         a store has another format, algorithm or program
     └── ConfigError             (ValueError)    a configuration file, option or variable is wrong
@@ -38,6 +41,9 @@ __all__ = [
     "ConfigError",
     "DamagedError",
     "DamagedWarning",
+    "FileChanged",
+    "FileMissing",
+    "FileUnreadable",
     "FlecheError",
     "FlecheWarning",
     "FormatError",
@@ -183,6 +189,24 @@ class UntrustedError(FlecheError, ValueError):
 
 class SignatureError(FlecheError, ValueError):
     """Bytes are not signed by a key that is known: changed, unsigned, or signed with another key."""
+
+
+class FileUnreadable(FlecheError, OSError):
+    """A `fleche.File` cannot be read: no permission, a folder, no plain file.
+
+    Attributes:
+        path: The file.
+    """
+
+    path: str
+
+
+class FileMissing(FileUnreadable, FileNotFoundError):
+    """A `fleche.File` is not there."""
+
+
+class FileChanged(FileUnreadable):
+    """A `fleche.File` changes while it is read, or is pinned and holds something else than when it was stored."""
 
 
 class StoreError(FlecheError, OSError):

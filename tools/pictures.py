@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from fleche import cached
-from fleche.caches import Cache
+from fleche.caches import BaseCache, Cache
 from fleche.call import Call, Outcome
 from fleche.digest import digest
 from fleche.memo.picture import function_picture
@@ -190,6 +191,50 @@ def edited_study() -> Any:
         return fit, fit.why(frame, [64, 128]), fit.plan({"frame": [frame], "layers": [[64, 64], [64, 128]]})
 
 
+def study() -> BaseCache:
+    """Return a cache with a study whose calls took each other's results."""
+    store = MemoryStore()
+    cache = Cache(store.values, store.calls)
+    images = cached(cache=cache, code=None)(load)
+    model = cached(cache=cache, code=None)(fit)
+    judged = cached(cache=cache, code=None, errors=(ValueError,))(score)
+    together = cached(cache=cache, code=None)(summary)
+    data, lost = images("images.npz"), images("more.npz")
+    models = [model(data, rate) for rate in (0.1, 0.01)] + [model(lost, 0.001)]
+    for each in models:
+        for fold in (1, 2):
+            if fold == 2 and each is models[1]:
+                with suppress(ValueError):
+                    judged(each, -1)
+            else:
+                judged(each, fold)
+    together(models)
+    cache.evict(images.key("more.npz"))
+    return cache
+
+
+def load(path: str) -> Any:
+    """Read images."""
+    return np.arange(50.0) + len(path)
+
+
+def fit(images: Any, rate: float, layers: int = 3) -> Any:
+    """Fit a model."""
+    return {"weights": images * rate, "layers": layers}
+
+
+def score(model: Any, fold: int) -> float:
+    """Judge a model."""
+    if fold < 0:
+        raise ValueError(fold)
+    return round(0.9 + len(model) / 100, 4)
+
+
+def summary(models: list[Any], title: str = "all rates, three layers each, one fold") -> str:
+    """Put models together."""
+    return f"{title}: {len(models)}"
+
+
 def pictures() -> dict[str, str]:
     """Return each picture as HTML."""
     store = MemoryStore()
@@ -209,6 +254,8 @@ def pictures() -> dict[str, str]:
         "code": sweep.code.tree()._repr_html_(),
         "why": why._repr_html_(),
         "plan": plan._repr_html_(),
+        "lineage": study().query(name="fit", arguments={"rate": 0.01}).only().lineage._repr_html_(),
+        "lineage-all": study().query(name="summary").only().lineage._repr_html_(),
         "function": function_picture(sweep, memo, sweep.calls),
     }
 

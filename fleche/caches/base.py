@@ -7,8 +7,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+from fleche.caches.origins import Origins
 from fleche.caches.results import shown
 from fleche.call import ABSENT, Call, DigestedCall, LazyCall, Outcome, PreparedCall, QueryCall
 from fleche.call.lazy import labels
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from fleche.caches.readonly import ReadOnlyCache
     from fleche.caches.reports import CheckReport, TransferReport
     from fleche.caches.stack import CacheStack
+    from fleche.digest.trace import Trace
     from fleche.display import Summary
     from fleche.errors import UntrustedError
     from fleche.query import QueryIterator
@@ -51,7 +54,9 @@ class Filing:
         code: The code tree to keep for later explanation, or None where the store has it.
         expires: Given when the body started (or None), when the record stops being a hit.
         parent: The key of the cached call inside which this one runs.
-        inputs: The keys of calls whose results came in as handles.
+        inputs: The keys of calls whose results came in as arguments.
+        made: The keys of calls that the body makes; read when the call is filed.
+        told: Given the record, the value and what it holds, once they are filed.
         store_arguments: Arguments above so many bytes are not stored; None stores all.
     """
 
@@ -60,6 +65,8 @@ class Filing:
     expires: Callable[[datetime], datetime | None] | None = None
     parent: Digest | None = None
     inputs: tuple[Digest, ...] = ()
+    made: Iterable[Digest] = ()
+    told: Callable[[DigestedCall, Any, Trace | None], None] | None = None
     store_arguments: int | None = field(default=MIB)
 
 
@@ -401,6 +408,47 @@ class BaseCache(OperationContext):
         every = QueryCall(module=module, name=name, outcomes=frozenset(Outcome))
         return list(dict.fromkeys((call.version, call.code) for call in self.find(every)))[::-1]
 
+    # -- where results came from, and went ----------------------------------------------------------------------
+
+    @cached_property
+    def origins(self) -> Origins:
+        """Which calls gave this process the values that it got last from this cache."""
+        return Origins()
+
+    def makers(self, digests: Sequence[Digest], but: Digest | None = None) -> Mapping[Digest, Digest]:  # noqa: ARG002
+        """Return, for each of several values that a call returned, the key of the one that was filed last.
+
+        Only a store with an index is asked: an answer costs no listing, and without an index there is none.
+
+        Args:
+            digests: The digests of the values.
+            but: A key that is not meant.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return {}
+
+    def takers(self, key: Digest, limit: int = 1 << 40) -> list[LazyCall]:  # noqa: ARG002 - for caches that keep
+        """Return at most so many calls that took the result of a call, or made it in their body, oldest first.
+
+        Args:
+            key: The key of the call; it need not be stored any more.
+            limit: How many at most.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return []
+
+    def users(self, digest: Digest, limit: int = 1 << 40) -> list[LazyCall]:  # noqa: ARG002
+        """Return at most so many calls that have a value as an argument, oldest first.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return []
+
     # -- whole caches ------------------------------------------------------------------------------------------
 
     def readonly(self) -> ReadOnlyCache:
@@ -539,6 +587,20 @@ class BaseCache(OperationContext):
         from fleche.caches.pictures import call_picture
 
         return call_picture(self, call)
+
+    def tell_lineage(self, call: LazyCall) -> str:
+        """Return what a call depends on, as a tree of text."""
+        from fleche.caches.pedigree import upward
+        from fleche.display import lineage_text
+
+        return lineage_text(upward(call, self))
+
+    def draw_lineage(self, call: LazyCall) -> str:
+        """Return the calls around one as HTML."""
+        from fleche.caches.pedigree import around
+        from fleche.display import drawn, lineage_html
+
+        return drawn(lambda: lineage_html(around(call, self)), repr(call))
 
     def draw_calls(self, calls: Sequence[LazyCall], shown: str = "") -> str:
         """Return several calls as an HTML table.

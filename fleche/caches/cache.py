@@ -15,11 +15,13 @@ from fleche.caches.results import code_brought
 from fleche.caches.surrounded import surrounded
 from fleche.call import ABSENT, Call, DigestedCall, LazyCall, Metadata, Outcome, PreparedCall, QueryCall
 from fleche.call.lazy import SKETCHES
+from fleche.call.lineage import made_inside
 from fleche.call.metadata import merged
 from fleche.clock import SYSTEM, Clock, from_micros
 from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
-from fleche.digest.walk import examine, stored_digest
+from fleche.digest.trace import Trace
+from fleche.digest.walk import examine, stored_digest, stored_trace
 from fleche.errors import (
     AmbiguousDigestError,
     DamagedError,
@@ -44,6 +46,7 @@ from fleche.storage.base import (
 from fleche.storage.checking import Finding
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Leases
+from fleche.storage.lineage import takers, users
 from fleche.storage.overview import FunctionTotal, Surveyed
 
 if TYPE_CHECKING:
@@ -156,6 +159,18 @@ class Cache(BaseCache):
             yield LazyCall(self.calls.load(key), self)
         except KeyError:
             return
+
+    def makers(self, digests: Sequence[Digest], but: Digest | None = None) -> Mapping[Digest, Digest]:
+        """Return, for each of several results, the key of the call that was filed last; see `BaseCache.makers`."""
+        return self.calls.makers(digests, but) or {}
+
+    def takers(self, key: Digest, limit: int = 1 << 40) -> list[LazyCall]:
+        """Return the calls that took the result of a call, or made it; see `BaseCache.takers`."""
+        return [LazyCall(record, self) for record in takers(self.calls, key, limit)]
+
+    def users(self, digest: Digest, limit: int = 1 << 40) -> list[LazyCall]:
+        """Return the calls that have a value as an argument; see `BaseCache.users`."""
+        return [LazyCall(record, self) for record in users(self.calls, digest, limit)]
 
     def load_value(self, key: Digest | str, form: str | None = None) -> Any:
         """Return a stored value by digest or prefix."""
@@ -328,12 +343,16 @@ class _Filer:
         filing, record = self._filing, self._record
         metadata = merged(record.metadata, metadata)
         result = form = None
+        trace: Trace | None = None
         if value is not ABSENT:
-            result, types = stored_digest(value, name="the result")
+            result, types, trace = stored_trace(value, name="the result")
             metadata = merged(metadata, code_brought(types))
             envelope = self._store.pack(value)
             form = envelope.form
             self._values[result] = envelope
+        made = tuple(filing.made)
+        if made:
+            metadata = merged(metadata, made_inside(made))
         at = self._started(metadata)
         record = record.evolve(
             result=result,
@@ -343,9 +362,11 @@ class _Filer:
             at=at,
             expires=None if filing.expires is None else filing.expires(at),
             parent=filing.parent,
-            inputs=filing.inputs,
+            inputs=(*filing.inputs, *made),
         )
         self._store.record(record, self._values, filing.lease, code=filing.code)
+        if filing.told is not None:
+            filing.told(record, value, trace)
         return record.key
 
     def drop(self) -> None:

@@ -259,6 +259,30 @@ class Members(BaseCache):
         found = [each for _, those in self._ask("a query", lambda m: m.variants(module, name)) for each in those]
         return list(dict.fromkeys(found))
 
+    def makers(self, digests: Sequence[Digest], but: Digest | None = None) -> Mapping[Digest, Digest]:
+        """Return, for each of several results, the key of a call: of the first member that knows one."""
+        found: dict[Digest, Digest] = {}
+        for _, theirs in self._ask("reading", lambda member: member.makers(digests, but)):
+            found = {**theirs, **found}
+            if len(found) == len(digests):
+                break
+        return found
+
+    def takers(self, key: Digest, limit: int = 1 << 40) -> list[LazyCall]:
+        """Return the calls of all members that took the result of a call, or made it, each once."""
+        return self._united(lambda member: member.takers(key, limit), limit)
+
+    def users(self, digest: Digest, limit: int = 1 << 40) -> list[LazyCall]:
+        """Return the calls of all members that have a value as an argument, each once."""
+        return self._united(lambda member: member.users(digest, limit), limit)
+
+    def _united(self, ask: Callable[[BaseCache], list[LazyCall]], limit: int) -> list[LazyCall]:
+        found = []
+        for member, calls in self._ask("reading", ask):
+            place = next(number for number, each in enumerate(self.members) if each is member)
+            found += [call for call in calls if self._counts(place, call)]
+        return [LazyCall(call.record, self) for call in sorted(found, key=_moment)[:limit]]
+
     # -- values ------------------------------------------------------------------------------------------------
 
     def load_value(self, key: Digest | str, form: str | None = None) -> Any:

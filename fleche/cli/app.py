@@ -15,6 +15,7 @@ from fleche.cli.acceptance import accept, accepted, withdraw
 from fleche.cli.archives import export, import_
 from fleche.cli.code import code
 from fleche.cli.common import NOTHING, Json, Store, agreed, opened, reported
+from fleche.cli.lineage import forget_downstream, tree
 from fleche.cli.selection import All, Arguments, Failed, Function, Since, Tags, Where, selected
 from fleche.cli.settings import settings
 from fleche.cli.upkeep import repair, transfer, verify
@@ -117,6 +118,9 @@ def show(
 @app.command()
 def forget(
     prefixes: Annotated[list[str], typer.Argument(help="The first characters of the keys of calls.")],
+    downstream: Annotated[
+        bool, typer.Option("--downstream", help="And every call that depends on them; only --yes removes anything.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     store: Store = None,
 ) -> None:
@@ -124,6 +128,9 @@ def forget(
     with reported():
         cache = opened(store)
         calls = [_the_call(cache, prefix) for prefix in prefixes]
+        if downstream:
+            forget_downstream(cache, calls, yes=yes)
+            return
         output.calls(calls, total=len(calls), as_json=False)
         if not yes and not agreed(f"Forget {'this call' if len(calls) == 1 else f'these {len(calls)} calls'}?"):
             raise typer.Exit(NOTHING)
@@ -169,6 +176,7 @@ def _the_call(cache: BaseCache, prefix: str) -> LazyCall:
 app.command()(accept)
 app.command()(accepted)
 app.command()(withdraw)
+app.command()(tree)
 app.command()(verify)
 app.command()(repair)
 app.command()(transfer)

@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from fleche.digest import _format as f
-from fleche.digest import arrays, arrow, containers, frames, polar, science, stdlib, tensors
+from fleche.digest import arrays, arrow, containers, files, frames, polar, science, stdlib, tensors
 from fleche.digest.algorithm import chosen
 from fleche.digest.hook import Hook
 from fleche.digest.identity import Identity
@@ -247,7 +247,7 @@ def _digest(value: Digest) -> bytes:
         raise Refusal("is not hexadecimal text") from None
 
 
-_PARTS: tuple[Any, ...] = (stdlib, arrays, frames, arrow, polar, tensors, science)
+_PARTS: tuple[Any, ...] = (stdlib, arrays, frames, arrow, polar, tensors, science, files)
 _BASES = {**arrays.BASES, **frames.BASES, **tensors.BASES, **science.BASES}
 
 _CODE = frozenset({"wrapper_descriptor", "method_descriptor", "classmethod_descriptor", "_lru_cache_wrapper", "code"})

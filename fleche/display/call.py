@@ -9,6 +9,7 @@ from typing import Any
 
 from fleche.call import DigestedCall, Outcome
 from fleche.call.lazy import HIDDEN, labels
+from fleche.call.lineage import made_by, taken_by
 from fleche.display import page
 from fleche.display.summary import Summary
 from fleche.display.text import ago, duration, size
@@ -129,7 +130,8 @@ def _facts(row: Row) -> list[tuple[str, str]]:
     found += [("version", page.code(repr(record.version)))] if record.version is not None else []
     found += [("code", page.digest(record.code))] if record.code is not None else []
     found += [("within", page.digest(record.parent))] if record.parent is not None else []
-    found += [("inputs", " ".join(map(page.digest, record.inputs[:20])))] if record.inputs else []
+    for name, keys in (("inputs", taken_by(record)), ("made", made_by(record))):
+        found += [(name, " ".join(map(page.digest, keys[:20])))] if keys else []
     found += [("expires", page.plain(f"{record.expires.astimezone():%Y-%m-%d %H:%M:%S}"))] if record.expires else []
     return [*found, ("key", page.digest(row.key, whole=True))]
 

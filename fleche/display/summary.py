@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fleche.digest.files import File
+
 __all__ = ["Summary", "brief", "summarize"]
 
 _POINTS = 60  # of a curve
@@ -109,6 +111,8 @@ def summarize(value: Any, *, size: int | None = None) -> Summary:
     kind = type(value)
     if kind in _PLAIN:
         return _plain(value, size)
+    if kind is File and value.is_pinned:  # of another the size would have to be looked at
+        return Summary(kind="fleche.File", shape=f"{value.size:,} bytes", text=str(value.path), size=size)
     library = kind.__module__.partition(".")[0]
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{library}.{kind.__qualname__}"
     if library == "numpy" and hasattr(value, "dtype") and hasattr(value, "ndim"):

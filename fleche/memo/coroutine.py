@@ -65,6 +65,7 @@ class AsyncCachedFunction(CachedFunction[P, Coroutine[Any, Any, R]]):
         if found is None:
             await self(*args, **kwargs)
             found = self._memo.where(cache, sealed, errors=False) or sealed
+        self._memo.used(found)
         return cache.load(found.key).ref()
 
 

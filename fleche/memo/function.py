@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar, overload
 
 from fleche.call.binding import FunctionProfile
 from fleche.errors import StoreError
@@ -17,7 +18,7 @@ from fleche.memo.options import NOTHING, Options, check_added
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from fleche.call import Call, Handle
+    from fleche.call import Call, Forgetting, Handle
     from fleche.digest import Digest
     from fleche.digest.code import CodeTree
     from fleche.memo.acceptance import AcceptedEdits, Proposal
@@ -202,7 +203,7 @@ class CachedFunction(Generic[P, R]):
         arguments = memo.profile.template((*self._receiver, *args), kwargs)
         template = QueryCall(module=memo.module, name=memo.name, arguments=arguments, metadata=metadata)
         if memo.options.was:
-            from fleche.memo.places import Everywhere
+            from fleche.memo.everywhere import Everywhere
 
             return QueryIterator(Everywhere(memo.cache(), memo.adoption.filed_places), template)
         return QueryIterator(memo.cache(), template)
@@ -282,16 +283,29 @@ class CachedFunction(Generic[P, R]):
         with mode(Mode.REFRESH):
             return self(*args, **kwargs)
 
-    def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
+    @overload
+    def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool: ...
+    @overload
+    def forget(self, /, *args: Any, downstream: Literal[True], **kwargs: Any) -> Forgetting: ...
+    def forget(self, /, *args: Any, **kwargs: Any) -> Any:
         """Remove the record of a call, and return whether there was one. Its values stay in the store.
 
         So that the next call computes, the records go too that would answer it under a name that the function had, or
         of code that was accepted.
 
+        Args:
+            *args: The arguments of the call.
+            **kwargs: The arguments of the call by name. ``downstream=True``, where the function takes no such argument,
+                means every call that depends on this one too: then nothing is removed, and what would be is returned;
+                its ``confirm()`` does it.
+
         Raises:
             Indigestible: An argument has no digest.
             TypeError: The function cannot be called so.
+            Rejected: The cache is read-only.
         """
+        if "downstream" in kwargs and not self._memo.profile.takes("downstream"):
+            return self._forget(args, kwargs)
         memo = self._memo
         sealed = memo.seal((*self._receiver, *args), kwargs)
         cache = memo.cache()
@@ -301,6 +315,19 @@ class CachedFunction(Generic[P, R]):
                 there = True
                 cache.evict(each.key)
         return there
+
+    def _forget(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool | Forgetting:
+        """Forget a call, downstream too if the arguments say so."""
+        from fleche.call import Forgetting
+
+        given = dict(kwargs)
+        downstream = bool(given.pop("downstream"))
+        memo = self._memo
+        cache = memo.cache()
+        sealed = memo.seal((*self._receiver, *args), given)
+        keys = [each.key for each in (sealed, *memo.elsewhere(cache, sealed))]
+        forgetting = Forgetting(chain.from_iterable(map(cache.find_key, keys)), cache, downstream=downstream)
+        return forgetting if downstream else forgetting.confirm() > 0
 
     def ref(self, /, *args: P.args, **kwargs: P.kwargs) -> Handle:
         """Return a handle on the result of a call, computed if need be; a stored result is not loaded.
@@ -318,6 +345,7 @@ class CachedFunction(Generic[P, R]):
         if found is None:
             self(*args, **kwargs)
             found = self._memo.where(cache, sealed, errors=False) or sealed
+        self._memo.used(found)
         return cache.load(found.key).ref()
 
     @overload

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,7 +21,9 @@ from fleche.clock import SYSTEM, to_micros
 from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
 from fleche.digest.code import CodeTree, CodeWatch, always_fingerprinted, function_identity
-from fleche.digest.walk import examine
+from fleche.digest.files import LOOKS, Look
+from fleche.digest.trace import Trace
+from fleche.digest.walk import examine, traced
 from fleche.errors import (
     ConfigError,
     DamagedError,
@@ -35,6 +37,7 @@ from fleche.errors import (
 from fleche.memo.active import Mode, active_cache, active_meta, defaults
 from fleche.memo.degrade import Complaints, reason
 from fleche.memo.flight import MISSING, Contest
+from fleche.memo.lineage import note_made
 from fleche.memo.options import Options
 from fleche.memo.references import ReferredTypes, resolved, unresolvable
 from fleche.memo.run import Run
@@ -61,6 +64,8 @@ class Sealed:
         code: The code fingerprint in the key, or None.
         refers: The names of the arguments that are a digest or have one inside, which the body must not see.
         types: The types of the objects in the arguments, whose methods are code that counts.
+        traces: What each argument that is no scalar holds, which may be the result of another call; emptied after use.
+        looks: What the files were that count for the key.
     """
 
     key: Digest
@@ -69,6 +74,8 @@ class Sealed:
     code: Digest | None
     refers: AbstractSet[str]
     types: AbstractSet[type]
+    traces: MutableMapping[str, Trace]
+    looks: Sequence[Look]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,18 +180,24 @@ class Memo(ABC):
             KeyError: An argument is a digest's prefix that names nothing.
         """
         arguments = self.profile.bind(args, kwargs)
+        looks = LOOKS.taken
+        if looks:
+            looks.clear()
         digests = {}
         refers = set()
         types: AbstractSet[type] = frozenset()
+        traces = {}
         for name, value in arguments.items():
             if isinstance(value, Digest) and len(value) != chosen().length:
                 value = arguments[name] = self.cache().expand(value)
             try:
-                digests[name], inside, brought = examine(value, name=name)
+                digests[name], inside, brought, trace = traced(value, name=name)
             except Indigestible:
                 if not self.profile.is_default(name, value):
                     raise
-                digests[name], inside, brought = examine(Untouched(name), name=name)
+                digests[name], inside, brought, trace = traced(Untouched(name), name=name)
+            if trace is not None:
+                traces[name] = trace
             if inside:
                 refers.add(name)
                 types |= self._referred.of(value, self.cache().load_value)
@@ -193,7 +206,7 @@ class Memo(ABC):
         prefix = self._prefix  # read once: another thread may set it for other code meanwhile
         if prefix is None or prefix[0] != code:
             prefix = self._prefix = (code, call_prefix(self.module, self.name, self.options.version, code))
-        return Sealed(lookup_key(prefix[1], digests), arguments, digests, code, refers, types)
+        return Sealed(lookup_key(prefix[1], digests), arguments, digests, code, refers, types, traces, tuple(looks))
 
     def try_seal(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sealed | None:
         """Seal a call, or warn once and return None where the call must run uncached.
@@ -302,7 +315,10 @@ class Memo(ABC):
                 self.hit(sealed)
                 raise value
             return MISSING
-        return value if self.valid(cache, sealed) else MISSING
+        if not self.valid(cache, sealed):
+            return MISSING
+        cache.origins.note(value, hit.result, sealed.key)
+        return value
 
     def counts(self, hit: Hit) -> bool:
         """Whether a record is a hit by its outcome and its age."""
@@ -346,8 +362,13 @@ class Memo(ABC):
     def hit(self, sealed: Sealed) -> None:
         """Note a hit."""
         self.statistics.hits += 1
+        self.used(sealed)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("hit %s %s", sealed.key[:12], self.label)
+
+    def used(self, sealed: Sealed) -> None:
+        """Note, for a body that makes this call, that it did."""
+        note_made(sealed.key)
 
     def refuse_miss(
         self, sealed: Sealed | None, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] = {}
@@ -449,6 +470,7 @@ class Memo(ABC):
         except Exception as error:
             self.complaints.make(reason("prepare", error), f"is not stored: {error}", error)
             return None
+        self.used(sealed)
         return run
 
     def record(self, sealed: Sealed) -> DigestedCall:

@@ -1,22 +1,13 @@
-"""Where a function was: the places that ``was`` names, and the calls that are stored under them."""
+"""Where a function was: the places that ``was`` names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from heapq import merge
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
 
 from fleche.digest.code.identity import MAIN
 from fleche.digest.code.renamed import Place
 
-if TYPE_CHECKING:
-    from fleche.caches import BaseCache
-    from fleche.caches.reports import TransferReport
-    from fleche.call import LazyCall, QueryCall
-    from fleche.digest import Digest
-
-__all__ = ["Everywhere", "is_anonymous", "places"]
+__all__ = ["is_anonymous", "places"]
 
 
 def places(now: Place, was: Iterable[str]) -> list[Place]:
@@ -54,52 +45,3 @@ def _read(now: Place, name: str) -> list[Place]:
     depth = now.name.count(".") + 1
     cuts = sorted(range(1, len(parts)), key=lambda at: abs(len(parts) - at - depth))
     return [Place(".".join(parts[:at]), ".".join(parts[at:])) for at in cuts]
-
-
-class Everywhere:
-    """The calls of a function in a cache, under its name and under those that it had: what a query looks through.
-
-    Args:
-        cache: The cache.
-        places: The places.
-    """
-
-    def __init__(self, cache: BaseCache, places: Sequence[Place]) -> None:
-        self._cache = cache
-        self._places = places
-
-    def find(self, template: QueryCall) -> Iterable[LazyCall]:
-        """Return the calls that match, oldest first."""
-        found = [self._cache.find(replace(template, module=at.module, name=at.name)) for at in self._places]
-        return merge(*found, key=_moment)
-
-    def columns(self, template: QueryCall) -> Mapping[str, list[Any]] | None:  # noqa: ARG002 - several questions
-        """Return None: the calls are looked at one by one."""
-        return None
-
-    def evict(self, key: Digest | str) -> None:
-        """Remove a record."""
-        self._cache.evict(key)
-
-    def glance(
-        self,
-        template: QueryCall,  # noqa: ARG002 - several questions
-        first: int,  # noqa: ARG002
-        limit: int,  # noqa: ARG002
-    ) -> tuple[list[LazyCall], int, bool] | None:
-        """Return None: the calls are looked at one by one."""
-        return None
-
-    def draw_calls(self, calls: Sequence[LazyCall], shown: str = "") -> str:
-        """Return several calls as an HTML table."""
-        return self._cache.draw_calls(calls, shown)
-
-    def transfer_keys(
-        self, keys: Sequence[Digest], other: BaseCache, *, pop: bool = False, overwrite: bool = False
-    ) -> TransferReport:
-        """File calls in another cache."""
-        return self._cache.transfer_keys(keys, other, pop=pop, overwrite=overwrite)
-
-
-def _moment(call: LazyCall) -> tuple[bool, float, Digest]:
-    return (call.at is not None, call.at.timestamp() if call.at is not None else 0.0, call.key)

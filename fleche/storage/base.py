@@ -24,6 +24,7 @@ from enum import StrEnum
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, overload, runtime_checkable
 
+from fleche.call.lineage import traced_anew
 from fleche.call.records import DigestedCall, Outcome, QueryCall, Version
 from fleche.digest import Digest, digest
 from fleche.digest.algorithm import chosen
@@ -431,6 +432,30 @@ class CallStorage(KeyManagement):
         """Return how many records there are, of every outcome. Here: by listing."""
         return sum(1 for _ in self.list())
 
+    def makers(
+        self,
+        digests: Sequence[Digest],  # noqa: ARG002 - for storages with an index
+        but: Digest | None = None,  # noqa: ARG002
+    ) -> Mapping[Digest, Digest] | None:
+        """Return, for each of several values that a call returned, the key of the one that was filed last.
+
+        Args:
+            digests: The digests of the values.
+            but: A key that is not meant.
+
+        Returns:
+            None where the answer takes a listing.
+        """
+        return None
+
+    def takers(self, key: Digest, limit: int) -> Iterable[DigestedCall] | None:  # noqa: ARG002 - see `makers`
+        """Return at most so many records that have a key among their inputs, oldest first; None as for `makers`."""
+        return None
+
+    def users(self, digest: Digest, limit: int) -> Iterable[DigestedCall] | None:  # noqa: ARG002 - see `makers`
+        """Return at most so many records that have a value as an argument, oldest first; None as for `makers`."""
+        return None
+
     def _whole(self) -> Iterator[DigestedCall]:
         """Yield every record that can be read; what is evicted or set aside meanwhile is none."""
         for key in self.list():
@@ -479,15 +504,21 @@ class CallMixin(CallStorage, StorageBackend):
         that writes all in one step, and override this.
         """
         old = set(self.list())
-        new = {self.save(record if func is None else func(record)) for record in in_order(self._records())}
+        filed = {id(record): key for key, record in found} if (found := list(self._filed())) else {}
+        ordered = in_order(record for _, record in found)
+        steps = ((filed[id(record)], record, record if func is None else func(record)) for record in ordered)
+        new = {self.save(changed) for _, _, changed in traced_anew(steps)}
         for key in old - new:
             with self._operation_context(key, intent=Intent.WRITE):
                 self._evict(key)
 
     def _records(self) -> Iterator[DigestedCall]:
+        return (record for _, record in self._filed())
+
+    def _filed(self) -> Iterator[tuple[Digest, DigestedCall]]:
         for key in self.list():
             try:
-                yield self.get(key)
+                yield key, self.get(key)
             except KeyError:  # evicted by someone else meanwhile
                 continue
 

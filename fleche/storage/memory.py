@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from fleche.call.lineage import traced_anew
 from fleche.call.records import DigestedCall, QueryCall
 from fleche.clock import to_micros
 from fleche.digest import Digest, digest
@@ -32,6 +33,7 @@ from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease, Leases
 from fleche.storage.leases_process import ProcessLeases
 from fleche.storage.loader import TRUSTED, Loader
+from fleche.storage.memory_index import MemoryIndex
 from fleche.storage.overview import FunctionTotal, Glance, totals_of
 from fleche.storage.packing import PART, PLAIN, Packing
 
@@ -172,11 +174,31 @@ class CallMemory(CallMixin, MemoryBackend):
         super().__init__(storage)
         self.store = store
         self._traces: dict[Digest, Forgotten] = {}
+        self._index = MemoryIndex(self.storage)
 
     def put(self, value: DigestedCall, key: Digest) -> Digest:
         """Keep a record under a key."""
-        self.storage[key] = canonical(value)
+        return self.keep(canonical(value), key)
+
+    def keep(self, record: DigestedCall, key: Digest) -> Digest:
+        """Keep a record that is canonical under a key."""
+        self._index.put(key, record)
         return key
+
+    def _evict(self, key: Digest) -> None:
+        self._index.remove(key)
+
+    def makers(self, digests: Sequence[Digest], but: Digest | None = None) -> Mapping[Digest, Digest]:
+        """Return the key of the call that was filed last, for each of several results; see `CallStorage.makers`."""
+        return self._index.makers(digests, but)
+
+    def takers(self, key: Digest, limit: int) -> Iterable[DigestedCall]:
+        """Return records that have a key among their inputs; see `CallStorage.takers`."""
+        return in_order(self._index.takers(key))[:limit]
+
+    def users(self, digest: Digest, limit: int) -> Iterable[DigestedCall]:
+        """Return records that have a value as an argument; see `CallStorage.users`."""
+        return in_order(self._index.users(digest))[:limit]
 
     def get(self, key: Digest) -> DigestedCall:
         """Return a record, which nobody can change."""
@@ -220,10 +242,16 @@ class CallMemory(CallMixin, MemoryBackend):
         """Replace every record, all in one step; see `CallStorage.transform`."""
         with self._lock:
             changed = CallMemory({})
-            for record in in_order([*self.storage.values()]):
-                changed.save(record if func is None else func(record))
+            filed = {id(record): key for key, record in self.storage.items()}
+            steps = (
+                (filed[id(record)], record, record if func is None else func(record))
+                for record in in_order([*self.storage.values()])
+            )
+            for _, _, record in traced_anew(steps):
+                changed.save(record)
             self.storage.clear()
             self.storage.update(changed.storage)
+            self._index.reset()
 
 
 class MemoryStore:
@@ -296,7 +324,7 @@ class MemoryStore:
             for name, envelope in values.items():
                 self.values.put_envelope(name, envelope)
             if old is None or call.replaces(old):
-                self.calls.storage[key] = call
+                self.calls.keep(call, key)
                 if code is not None:
                     self.code.setdefault(code.digest, code)
 

@@ -14,7 +14,7 @@ import pytest
 import fleche
 from fleche import cached
 from fleche.caches import BaseCache, Filing
-from fleche.call import Call, Outcome, QueryCall
+from fleche.call import Call, LazyCall, Outcome, QueryCall
 from fleche.digest import Digest, digest
 from fleche.errors import AmbiguousDigestError, Rejected, SaveError, UnknownDigestError
 from fleche.storage.acceptances import Acceptance
@@ -321,6 +321,81 @@ class CacheTests:
             assert cache.query().empty()
             assert other.transfer(cache).moved == 3
             assert cache.query().count() == 3
+
+    def test_what_came_from_what(self, cache: BaseCache, below: BaseCache) -> None:
+        """Up and down, over arguments and calls made inside; what was evicted is named, and left out."""
+        gone = call("gone").key
+        load = below.save(call(0, [0] * 20, "load"))
+        fit = below.prepare(call([0] * 20, name="fit"), Filing(inputs=(load, gone))).commit([1] * 20)
+        side = below.prepare(call(7, name="side"), Filing(parent=call(3, name="run").key)).commit(5)
+        run = below.prepare(call(3, name="run"), Filing(inputs=(fit,), made=(side, fit))).commit("done")
+        for each in cache.query().all():
+            assert each.lineage.upstream() == each.upstream()
+        if not self.keeps:
+            assert cache.takers(load) == cache.users(digest([0] * 20)) == []
+            return
+
+        def names(calls: list[LazyCall]) -> list[str]:
+            return [each.name for each in calls]
+
+        found = {each.key: each for each in cache.query()}
+        assert names(found[fit].parents()) == ["load"]
+        assert found[fit].lineage.missing() == [gone]
+        assert names(found[load].children()) == ["fit"]
+        assert names(found[run].parents()) == ["fit"]
+        assert names(found[run].inner()) == ["side", "fit"]
+        assert names(found[side].outer()) == names(found[fit].outer()) == names(found[fit].children()) == ["run"]
+        assert sorted(names(found[run].upstream())) == ["fit", "load", "side"]
+        assert names(found[run].upstream(depth=1, limit=1)) == ["fit"]
+        assert names(found[load].downstream()) == ["fit", "run"]
+        assert names(found[load].downstream(depth=1)) == ["fit"]
+        assert names(cache.users(digest([0] * 20))) == ["fit"]
+        assert names(cache.takers(gone)) == ["fit"]
+        assert "load" in str(found[run].lineage)
+        assert f"{gone[:8]} (not stored any more)" in str(found[run].lineage)
+        for each in found.values():
+            assert "no picture" not in each.lineage._repr_html_()
+
+    def test_values_are_known_by_the_call_that_returned_them(self, cache: BaseCache) -> None:
+        """By the latest of several, where there is an index."""
+        if not self.saves:
+            assert cache.makers([digest([0] * 20)]) == {}
+            return
+        one, two = (cache.save(call(x, [0] * 20)) for x in (1, 2))
+        found = cache.makers([digest([0] * 20), digest([1])])
+        if found:
+            assert found == {digest([0] * 20): two}
+            assert cache.makers([digest([0] * 20)], two) == {digest([0] * 20): one}
+
+    def test_forgetting_downstream(self, cache: BaseCache, below: BaseCache) -> None:
+        """Is a dry run until it is confirmed, and leaves what was computed anew since."""
+        load = below.save(call(0, [0] * 20, "load"))
+        other = below.save(call(1, [1] * 20, "load"))
+        fit = below.prepare(call(1, name="fit"), Filing(inputs=(load,))).commit(1)
+        run = below.prepare(call(2, name="run"), Filing(made=(fit,))).commit(2)
+        if not self.keeps:
+            return
+        forgetting = next(iter(cache.find_key(load))).forget(downstream=True)
+        assert [each.key for each in forgetting.calls] == [load, fit, run]
+        assert [each.key for each in forgetting.asked] == [load]
+        assert forgetting.functions == {"m.fit": 1, "m.load": 1, "m.run": 1}
+        assert cache.query().count() == 4
+        assert "3 calls" in repr(forgetting)
+        query = cache.query(name="load").forget(downstream=True)
+        assert {each.key for each in query.calls} == {load, other, fit, run}
+        if not self.saves:
+            with pytest.raises(Rejected):
+                forgetting.confirm()
+            assert cache.query().count() == 4
+            return
+        cache.evict(run)
+        below.prepare(call(2, name="run")).commit(3)
+        assert forgetting.confirm() == 2
+        assert forgetting.confirm() == 0
+        assert {each.key for each in cache.query()} == {other, run}
+        assert next(iter(cache.find_key(other))).forget()
+        assert cache.query(name="run").forget() == 1
+        assert cache.query().empty()
 
     def test_cached_functions(self, cache: BaseCache, recwarn: pytest.WarningsRecorder) -> None:
         """Functions, generators and errors run over it; a second call hits where it is kept."""

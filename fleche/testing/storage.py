@@ -28,6 +28,7 @@ from fleche.storage.acceptances import Acceptance, Accepting
 from fleche.storage.base import CallStorage, CodeRecord, EnvelopeStorage, RecordStore, ValueStorage, in_order
 from fleche.storage.canonical import canonical
 from fleche.storage.envelope import Envelope
+from fleche.storage.lineage import takers, users
 from fleche.storage.overview import Peekable, Surveyed, totals_of
 from fleche.testing.strategies import conditions, metadata, plain, records, values_in_forms
 
@@ -520,6 +521,64 @@ class CallStorageTests(_Suite):
             assert len(found) == calls.count() == 6
             assert {(call.name, call.metadata["was"]["name"]) for call in found} == {("f", "g"), ("g", "f")}
             assert {call.key for call in found} == set(calls.list())
+
+    def test_where_results_came_from_and_went(self) -> None:
+        """Found by result, by input and by argument: the same by an index as by listing."""
+        with self.open() as calls:
+            shared = digest([0] * 10)
+            made = [self.call(x, result=shared) for x in range(3)]
+            failed = self.call(3, result=shared, outcome=Outcome.ERROR)
+            taking = [self.call(x, name="g", inputs=(made[0].key, made[x - 4].key)) for x in (4, 5)]
+            using = self.call(6, name="g", arguments={"y": shared, "z": digest(1)}, scalars={}, kinds={})
+            for call in (*made, failed, *taking, using):
+                calls.save(call)
+            kept = self.keeps
+            found = calls.makers([shared, digest("nowhere")])
+            if found is not None:
+                assert found == ({shared: made[2].key} if kept else {})
+                assert calls.makers([shared], made[2].key) == ({shared: made[1].key} if kept else {})
+                assert calls.makers([]) == {}
+            for ask, wanted, expected in (
+                (takers, made[0].key, taking),
+                (takers, made[1].key, [taking[1]]),
+                (takers, taking[0].key, []),
+                (users, shared, [using]),
+                (users, digest(1), [made[1], using]),
+                (users, digest("nowhere"), []),
+            ):
+                assert [call.key for call in ask(calls, wanted, 10)] == [call.key for call in expected if kept]
+            assert [call.key for call in takers(calls, made[0].key, 1)] == [call.key for call in taking[:1] if kept]
+            for call in taking:
+                calls.evict(call.key)
+            assert list(takers(calls, made[0].key, 10)) == []
+            calls.save(made[1].evolve(result=digest("other"), at=made[2].at))
+            if found is not None and kept:
+                assert calls.makers([shared], made[2].key) == {shared: made[0].key}
+                assert calls.makers([digest("other")]) == {digest("other"): made[1].key}
+
+    def test_transforming_keeps_lineage(self) -> None:
+        """Where keys change, inputs and parents change with them; what the function changes itself stays."""
+        with self.open() as calls:
+            one = self.call(1)
+            two = self.call(2, inputs=(one.key, digest("elsewhere")), parent=one.key)
+            three = self.call(3, inputs=(two.key,), parent=two.key)
+            for call in (three, one, two):
+                calls.save(call)
+            own = self.call(9).key
+            calls.transform(
+                lambda call: call.evolve(
+                    name={"f": "renamed"}[call.name], parent=own if call.scalars["x"] == 3 else call.parent
+                )
+            )
+            if not self.keeps:
+                return
+            found = {call.scalars["x"]: call for call in calls.query(QueryCall())}
+            assert {call.name for call in found.values()} == {"renamed"}
+            assert found[2].inputs == (found[1].key, digest("elsewhere"))
+            assert found[2].parent == found[1].key != one.key
+            assert (found[3].inputs, found[3].parent) == ((found[2].key,), own)
+            assert [call.key for call in takers(calls, found[1].key, 10)] == [found[2].key]
+            assert list(takers(calls, one.key, 10)) == []
 
     def test_transforming_into_one(self) -> None:
         """Where records come to have one key the usual rule decides, oldest first."""

@@ -169,11 +169,17 @@ def _why(kind: str, how: str, *, again: bool) -> str:
 Walk = Callable[[Sequence[FunctionType]], Sequence[Node]]
 
 
-def _numbered(root: Node, walk: Walk) -> list[Node]:
+def _numbered(root: Node, walk: Walk | None) -> list[Node]:
     """Return the nodes that a tree shows, the root first, breadth first, in the order of labels."""
     functions: dict[int, FunctionType] = {}
     while True:
-        graphs = dict(zip(functions, walk(list(functions.values())) if functions else (), strict=True))
+        graphs = dict(
+            zip(
+                functions,
+                walk(list(functions.values())) if functions and walk else [None] * len(functions),
+                strict=True,
+            )
+        )
         order, seen = [root], {id(root)}
         before = len(functions)
         for node in order:
@@ -197,12 +203,12 @@ def _within(node: Node, graphs: Mapping[int, Node]) -> Iterator[tuple[str, Node]
             yield f"holds {found.name}{f' {names[found.name]:09}' if names[found.name] > 1 else ''}", found
 
 
-def tree_of(root: Node, walk: Walk) -> CodeTree:
+def tree_of(root: Node, walk: Walk | None = None) -> CodeTree:
     """Return the tree of a graph: each node with its children where it is met first, breadth first.
 
     Args:
         root: The root of the graph.
-        walk: Returns the graphs of functions that are in values.
+        walk: Returns the graphs of functions that are in values; without it they are not shown.
     """
     order = _numbered(root, walk)
     first: dict[int, tuple[int, str]] = {}

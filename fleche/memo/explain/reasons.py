@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NoReturn
 
+from fleche.caches import Cache
 from fleche.call import DigestedCall, LazyCall, Version
 from fleche.digest import Digest
 from fleche.display import ago, arguments, duration, short
@@ -15,6 +16,7 @@ from fleche.errors import ValueNotStored
 from fleche.memo.explain.code import CodeChange
 from fleche.memo.explain.differences import Differences
 from fleche.memo.explain.texts import printable
+from fleche.storage.void import VoidStore
 
 __all__ = ["Cause", "Reason", "Why"]
 
@@ -193,19 +195,18 @@ def _revived(fields: dict[str, Any]) -> Why:
     return made if record is None else replace(made, nearest=LazyCall(record, _NoSource()))
 
 
-class _NoSource:
+class _NoSource(Cache):
     """Stands for the cache of a call that came from another process."""
+
+    def __init__(self) -> None:
+        store = VoidStore()
+        super().__init__(store.values, store.calls)
 
     def load_value(self, key: Digest | str, form: str | None = None) -> NoReturn:  # noqa: ARG002
         raise ValueNotStored(f"value {key} is in the cache of the process that this came from", digest=str(key))
 
     def open_result(self, record: DigestedCall) -> NoReturn:
         raise ValueNotStored(f"the result of call {record.key} is in another process's cache", digest="")
-
-    def draw(self, call: LazyCall) -> str:
-        from fleche.display import Row, call_html
-
-        return call_html(Row(key=call.key, record=call.record))
 
 
 def _named(call: LazyCall) -> str:

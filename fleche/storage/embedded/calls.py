@@ -141,6 +141,18 @@ class EmbeddedCalls(EmbeddedKeys, CallStorage):
         rows = [records.Prepared(record, signing.of(record)) for record in new]
         self._database.write(partial(_refile, gone, list(zip(new, rows, strict=True))))
 
+    def makers(self, digests: Sequence[Digest], but: Digest | None = None) -> Mapping[Digest, Digest]:
+        """Return the key of the call that was filed last, for each of several results; see `CallStorage.makers`."""
+        return self._database.read(partial(records.makers, digests, but))
+
+    def takers(self, key: Digest, limit: int) -> Iterator[DigestedCall]:
+        """Return records that have a key among their inputs; see `CallStorage.takers`."""
+        return self._records(self._numbers(statements.TAKERS, [key.raw, limit]))
+
+    def users(self, digest: Digest, limit: int) -> Iterator[DigestedCall]:
+        """Return records that have a value as an argument; see `CallStorage.users`."""
+        return self._records(self._numbers(statements.USERS, [digest.raw, limit]))
+
     def _numbers(self, text: str, values: list[object]) -> list[int]:
         rows = self._database.read(lambda connection: connection.execute(text, values).fetchall())
         return [number for (number,) in rows]

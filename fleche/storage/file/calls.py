@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fleche.call.lineage import traced_anew
 from fleche.call.records import DigestedCall, QueryCall
 from fleche.digest import Digest
 from fleche.errors import UnknownDigestError
@@ -123,6 +124,23 @@ class FileCalls(ShardedKeys, CallStorage):
         found = self._index.latest(template, limit) if plain and self._index is not None else None
         return super().latest(template, limit) if found is None else filter(template.matches, found)
 
+    def makers(self, digests: Sequence[Digest], but: Digest | None = None) -> Mapping[Digest, Digest] | None:
+        """Return the key of the call that was filed last, for each of several results; see `CallStorage.makers`.
+
+        What other hosts and processes filed within the last moments may be missing.
+        """
+        return None if self._index is None else self._index.makers(digests, but)
+
+    def takers(self, key: Digest, limit: int) -> Iterable[DigestedCall] | None:
+        """Return records that have a key among their inputs; see `CallStorage.takers`."""
+        found = None if self._index is None else self._index.takers(key, limit)
+        return None if found is None else (record for record in found if key in record.inputs)
+
+    def users(self, digest: Digest, limit: int) -> Iterable[DigestedCall] | None:
+        """Return records that have a value as an argument; see `CallStorage.users`."""
+        found = None if self._index is None else self._index.users(digest, limit)
+        return None if found is None else (record for record in found if digest in record.arguments.values())
+
     def count(self) -> int:
         """Return how many records there are: by listing, which opens no file."""
         return sum(1 for _ in self.list())
@@ -141,8 +159,9 @@ class FileCalls(ShardedKeys, CallStorage):
             places = {id(record): key for key, (record, _) in found.items()}
             signing = self._authenticity.signing((key.raw, sign) for key, (_, sign) in found.items() if sign)
             new: dict[Digest, DigestedCall] = {}
-            for record in in_order(record for record, _ in found.values()):
-                changed = record if func is None else canonical(func(record))
+            ordered = in_order(record for record, _ in found.values())
+            steps = ((places[id(each)], each, each if func is None else canonical(func(each))) for each in ordered)
+            for _, record, changed in traced_anew(steps):
                 if changed.key not in new or changed.replaces(new[changed.key]):
                     new[changed.key] = changed
                     signing.note(changed, record, places[id(record)])

@@ -226,6 +226,8 @@ class FileStore(OperationContext):
         reach("record:before-commit")
         self.files.write(call, text, old)
         reach("record:after-commit")
+        if call.result is not None and call.outcome is Outcome.RESULT:
+            self.index.note(call.result, call.key)
 
     def _replaces(self, call: DigestedCall, own: Envelope | None, old: DigestedCall, signature: bytes | None) -> bool:
         if call.replaces(old):

@@ -116,7 +116,7 @@ class SqlCalls(SqlKeys, CallStorage):
         All records are in memory meanwhile. Records that are filed by others while it runs stay as they are.
         """
         old = list(self.rows())
-        signing = self.store.authenticity.signing(self._connections.read(partial(_pairs, core.SIGNATURES)))
+        signing = self.store.authenticity.signing(self._connections.read(partial(_pairs, core.SIGNATURES, {})))
         gone, new = planned(old, func, signing)
         context = self.store.context
         filings = [Filing(record, None, {}, context, None, None, signing.of(record)) for record in new]
@@ -125,6 +125,20 @@ class SqlCalls(SqlKeys, CallStorage):
     def rows(self) -> Iterator[Loaded]:
         """Return all records, oldest first, each with its number and the key under which it is filed."""
         return self._loaded(self._numbers(core.CALL_IDS, {}))
+
+    def makers(self, digests: Sequence[Digest], but: Digest | None = None) -> Mapping[Digest, Digest]:
+        """Return the key of the call that was filed last, for each of several results; see `CallStorage.makers`."""
+        asked = {"digests": [digest.raw for digest in digests], "key": b"" if but is None else but.raw}
+        found = self._connections.read(partial(_pairs, core.MAKERS, asked))
+        return {Digest.from_bytes(result): Digest.from_bytes(key) for result, key in found}
+
+    def takers(self, key: Digest, limit: int) -> Iterator[DigestedCall]:
+        """Return records that have a key among their inputs; see `CallStorage.takers`."""
+        return self._records(self._numbers(core.TAKERS, {"key": key.raw, "limit": limit}))
+
+    def users(self, digest: Digest, limit: int) -> Iterator[DigestedCall]:
+        """Return records that have a value as an argument; see `CallStorage.users`."""
+        return self._records(self._numbers(core.USERS, {"digest": digest.raw, "limit": limit}))
 
     def _numbers(self, statement: Executable, parameters: Mapping[str, object]) -> list[int]:
         return self._connections.read(partial(_firsts, statement, parameters))
@@ -180,8 +194,10 @@ def _firsts(statement: Executable, parameters: Mapping[str, object], connection:
     return [int(row[0]) for row in connection.execute(statement, parameters)]
 
 
-def _pairs(statement: Executable, connection: Connection) -> list[tuple[bytes, bytes]]:
-    return [(bytes(row[0]), bytes(row[1])) for row in connection.execute(statement)]
+def _pairs(
+    statement: Executable, parameters: Mapping[str, object], connection: Connection
+) -> list[tuple[bytes, bytes]]:
+    return [(bytes(row[0]), bytes(row[1])) for row in connection.execute(statement, parameters)]
 
 
 def _present(known: Sequence[bytes], connection: Connection) -> set[Digest]:

@@ -205,6 +205,13 @@ def _two(column: Any, *also: Any) -> Select[Any]:
     return select(column).distinct().where(column.between(_LOW, _HIGH), *also).order_by(column).limit(2)
 
 
+_last = select(func.max(calls.c.id)).where(calls.c.result.in_(_DIGESTS), calls.c.outcome == 0, calls.c.key != _KEY)
+MAKERS = select(calls.c.result, calls.c.key).where(calls.c.id.in_(_last.group_by(calls.c.result)))
+_traced = select(calls.c.id).order_by(*_oldest).limit(bindparam("limit"))
+TAKERS = _traced.where(calls.c.id.in_(select(edges.c.call).where(edges.c.input == _KEY)))
+USERS = _traced.where(calls.c.id.in_(select(arguments.c.call).where(arguments.c.digest == _DIGEST)))
+
+
 def _below(column: Any, *also: Any) -> Select[Any]:
     return select(column).where(column < _KEY, *also).order_by(column.desc()).limit(1)
 

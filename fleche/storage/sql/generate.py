@@ -78,7 +78,7 @@ _inline = calls.c.envelope.is_not(None)
 
 
 def _statements() -> dict[str, ClauseElement]:
-    return {**_fast(), **_filing(), **_reading(), **_values(), **_said()}
+    return {**_fast(), **_filing(), **_reading(), **_values(), **_said(), **_lineage()}
 
 
 def _fast() -> dict[str, ClauseElement]:
@@ -232,6 +232,22 @@ def _values() -> dict[str, ClauseElement]:
         "INLINE_TOTALS": select(func.count(calls.c.result.distinct()), func.total(func.length(calls.c.envelope))).where(
             _inline
         ),
+    }
+
+
+def _lineage() -> dict[str, ClauseElement]:
+    """Return what asks where results came from, and went."""
+    oldest = select(calls.c.id).order_by(calls.c.at, calls.c.key).limit(bindparam("limit")).offset(literal_column("0"))
+    taking = select(edges.c.call).where(edges.c.input == _KEY)
+    using = select(arguments.c.call).where(arguments.c.digest == _DIGEST)
+    return {
+        "MAKER": select(calls.c.key)
+        .where(calls.c.result == _DIGEST, calls.c.outcome == literal_column("0"), calls.c.key != _KEY)
+        .order_by(calls.c.id.desc())
+        .limit(literal_column("1"))
+        .offset(literal_column("0")),
+        "TAKERS": oldest.where(calls.c.id.in_(taking)),
+        "USERS": oldest.where(calls.c.id.in_(using)),
     }
 
 

@@ -198,6 +198,16 @@ def _by_call(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[tuple[Any, ...]]
     return {call: list(group) for call, group in groupby(rows, _FIRST)}
 
 
+def makers(digests: Iterable[Digest], but: Digest | None, connection: Connection) -> dict[Digest, Digest]:
+    """Return, for each of several values that a call returned, the key of the one that was filed last."""
+    found = {}
+    for digest in digests:
+        row = connection.execute(statements.MAKER, (digest.raw, b"" if but is None else but.raw)).fetchone()
+        if row is not None:
+            found[digest] = Digest.from_bytes(row[0])
+    return found
+
+
 def find(template: QueryCall) -> tuple[str, list[object]]:
     """Return the query for the numbers of all records that a template may match, oldest first.
 

@@ -224,3 +224,12 @@ ADD_FORGOTTEN = 'INSERT INTO forgotten ("key", at, who, why) VALUES (?, ?, ?, ?)
 
 # (limit)
 TRIM_FORGOTTEN = "DELETE FROM forgotten WHERE forgotten.id <= (SELECT max(forgotten.id) AS max_1 FROM forgotten) - ?"
+
+# (digest, key)
+MAKER = 'SELECT calls."key" FROM calls WHERE calls.result = ? AND calls.outcome = 0 AND calls."key" != ? ORDER BY calls.id DESC LIMIT 1 OFFSET 0'
+
+# (key, limit)
+TAKERS = 'SELECT calls.id FROM calls WHERE calls.id IN (SELECT edges.call FROM edges WHERE edges.input = ?) ORDER BY calls.at, calls."key" LIMIT ? OFFSET 0'
+
+# (digest, limit)
+USERS = 'SELECT calls.id FROM calls WHERE calls.id IN (SELECT arguments.call FROM arguments WHERE arguments.digest = ?) ORDER BY calls.at, calls."key" LIMIT ? OFFSET 0'
