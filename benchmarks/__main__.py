@@ -18,7 +18,7 @@ import joblib
 import numpy as np
 
 import fleche
-from benchmarks import many
+from benchmarks import code, many
 from benchmarks.timing import ROUNDS, duration, median
 from fleche.digest import digest
 
@@ -89,6 +89,7 @@ def main() -> None:
             peers = ", ".join(f"{tool} ×{time / ours:.2g}" for tool, time in times.items() if tool != "fleche")
             print(f"{name:30} {duration(ours):>9}   {peers}")
     many.main()
+    code.main()
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_text(json.dumps(results, indent=1))
 

@@ -7,7 +7,7 @@ The tree::
     ├── AmbiguousDigestError    (ValueError)    a prefix names more than one key
     ├── UnknownDigestError      (KeyError)      a prefix or digest names nothing
     │   └── ValueNotStored      (KeyError)      the digest of a value that no store holds
-    ├── MissError               (LookupError)   frozen mode met a call that was never computed
+    ├── MissError               (LookupError)   frozen mode met a call that is not stored
     ├── AlreadyRunning          (RuntimeError)  another holder computes the key, and waiting was refused
     │   └── WaitTimeout         (TimeoutError)  another holder computes the key, and the wait limit passed
     ├── SaveError                               a value or record could not be stored
@@ -16,6 +16,9 @@ The tree::
     │   └── UnreadableError     (ValueError)    stored bytes are whole, and this process cannot read them
     ├── UntrustedError          (ValueError)    stored bytes would build a type that is not on the safe list
     ├── SignatureError          (ValueError)    bytes are not signed by a key that is known
+    ├── FileUnreadable          (OSError)       a file that is an argument cannot be read
+    │   ├── FileMissing         (FileNotFoundError) it is not there
+    │   └── FileChanged                         it changes while it is read, or is not what was stored
     ├── StoreError              (OSError)       a store cannot be opened or used
     │   └── FormatError                         a store has another format, algorithm or program
     └── ConfigError             (ValueError)    a configuration file, option or variable is wrong
@@ -38,6 +41,9 @@ __all__ = [
     "ConfigError",
     "DamagedError",
     "DamagedWarning",
+    "FileChanged",
+    "FileMissing",
+    "FileUnreadable",
     "FlecheError",
     "FlecheWarning",
     "FormatError",
@@ -83,11 +89,13 @@ class Indigestible(FlecheError, TypeError):
         path: Where in the value, such as ``cfg.client._lock``; empty for the value itself.
         type_name: The qualified name of the type that was refused.
         reason: Why, in a few words.
+        ways: What to do now: ways out, each a sentence with what to type.
     """
 
     path: str
     type_name: str
     reason: str
+    ways: tuple[str, ...]
 
 
 class AmbiguousDigestError(FlecheError, ValueError):
@@ -115,11 +123,11 @@ class ValueNotStored(UnknownDigestError):
 
 
 class MissError(FlecheError, LookupError):
-    """Frozen mode met a call that was never computed.
+    """Frozen mode met a call that is not stored; the message says the cause.
 
     Attributes:
-        key: The key of the call.
-        why: What is known of the reason.
+        key: The key of the call; empty where it has none.
+        why: The whole answer, as a `fleche.memo.explain.Why`; text where it could not be found out.
     """
 
     key: str
@@ -181,6 +189,24 @@ class UntrustedError(FlecheError, ValueError):
 
 class SignatureError(FlecheError, ValueError):
     """Bytes are not signed by a key that is known: changed, unsigned, or signed with another key."""
+
+
+class FileUnreadable(FlecheError, OSError):
+    """A `fleche.File` cannot be read: no permission, a folder, no plain file.
+
+    Attributes:
+        path: The file.
+    """
+
+    path: str
+
+
+class FileMissing(FileUnreadable, FileNotFoundError):
+    """A `fleche.File` is not there."""
+
+
+class FileChanged(FileUnreadable):
+    """A `fleche.File` changes while it is read, or is pinned and holds something else than when it was stored."""
 
 
 class StoreError(FlecheError, OSError):

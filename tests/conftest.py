@@ -13,6 +13,7 @@ import pytest
 
 import fleche
 from fleche.caches import Cache
+from fleche.digest.files import MEMO
 from fleche.memo.active import _cache, _meta, _mode, defaults
 from fleche.storage.base import RecordStore
 from fleche.storage.embedded import EmbeddedStore
@@ -32,6 +33,7 @@ def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
         monkeypatch.delenv(name)
     monkeypatch.setenv("FLECHE_DIR", str(tmp_path / "default-store"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no-config"))
+    monkeypatch.setattr(MEMO, "beyond", lambda: None)
     before = dict(defaults.__dict__)
     defaults.cache = None
     defaults._mode = None

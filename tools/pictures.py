@@ -1,6 +1,6 @@
 """Draw what a notebook shows, from made-up data, for the documentation: ``python tools/pictures.py FOLDER``.
 
-Those of the documentation: ``docs/_static cache:light query:light call-array:light code:dark``.
+Those of the documentation: ``docs/_static cache:light query:light call-array:light code:dark why:light``.
 
 Needs Chromium, and numpy. Each picture is drawn in a light and in a dark page.
 """
@@ -8,12 +8,14 @@ Needs Chromium, and numpy. Each picture is drawn in a light and in a dark page.
 from __future__ import annotations
 
 import argparse
+import importlib
 import math
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from fleche import cached
-from fleche.caches import Cache
+from fleche.caches import BaseCache, Cache
 from fleche.call import Call, Outcome
 from fleche.digest import digest
 from fleche.memo.picture import function_picture
@@ -160,6 +162,79 @@ def sweep(rate: float, layers: int = 3, *, seed: int | None = None) -> float:
     return sum(Grid().points()) * rate * layers + len(LOOKUP) + (seed or 0)
 
 
+STUDY = """
+from fleche import cached
+
+def clean(frame):
+    return frame[frame["price"] {test} 0]
+
+@cached(cache="memory")
+def fit(frame, layers, rate=0.1, kind="adam"):
+    return {{"rows": len(clean(frame)), "rate": rate}}
+"""
+
+
+def edited_study() -> Any:
+    """Return a function of a file that was edited since one of its calls was stored, and how it is called."""
+    frame = pd.DataFrame({"price": np.linspace(1, 9, 400), "size": np.arange(400)})
+    with tempfile.TemporaryDirectory() as folder:
+        sys.path.insert(0, folder)
+        sys.dont_write_bytecode = True
+        place = Path(folder) / "train.py"
+        place.write_text(STUDY.format(test=">="), encoding="utf-8")
+        module = importlib.import_module("train")
+        module.fit(frame, [64, 64])
+        module.fit(frame, [8, 8], rate=1.0)
+        place.write_text(STUDY.format(test=">"), encoding="utf-8")
+        fit = importlib.reload(module).fit
+        frame.loc[[3, 77, 201], "price"] *= 1.5
+        return fit, fit.why(frame, [64, 128]), fit.plan({"frame": [frame], "layers": [[64, 64], [64, 128]]})
+
+
+def study() -> BaseCache:
+    """Return a cache with a study whose calls took each other's results."""
+    store = MemoryStore()
+    cache = Cache(store.values, store.calls)
+    images = cached(cache=cache, code=None)(load)
+    model = cached(cache=cache, code=None)(fit)
+    judged = cached(cache=cache, code=None, errors=(ValueError,))(score)
+    together = cached(cache=cache, code=None)(summary)
+    data, lost = images("images.npz"), images("more.npz")
+    models = [model(data, rate) for rate in (0.1, 0.01)] + [model(lost, 0.001)]
+    for each in models:
+        for fold in (1, 2):
+            if fold == 2 and each is models[1]:
+                with suppress(ValueError):
+                    judged(each, -1)
+            else:
+                judged(each, fold)
+    together(models)
+    cache.evict(images.key("more.npz"))
+    return cache
+
+
+def load(path: str) -> Any:
+    """Read images."""
+    return np.arange(50.0) + len(path)
+
+
+def fit(images: Any, rate: float, layers: int = 3) -> Any:
+    """Fit a model."""
+    return {"weights": images * rate, "layers": layers}
+
+
+def score(model: Any, fold: int) -> float:
+    """Judge a model."""
+    if fold < 0:
+        raise ValueError(fold)
+    return round(0.9 + len(model) / 100, 4)
+
+
+def summary(models: list[Any], title: str = "all rates, three layers each, one fold") -> str:
+    """Put models together."""
+    return f"{title}: {len(models)}"
+
+
 def pictures() -> dict[str, str]:
     """Return each picture as HTML."""
     store = MemoryStore()
@@ -167,6 +242,7 @@ def pictures() -> dict[str, str]:
     fill(cache)
     for rate in (0.1, 0.2, 0.3, 0.1, 0.2, 0.1, 0.1, 0.1):
         sweep(rate)
+    _, why, plan = edited_study()
     memo = sweep._memo  # noqa: SLF001 - to be shown from another module's name
     return {
         "cache": cache._repr_html_(),
@@ -176,6 +252,10 @@ def pictures() -> dict[str, str]:
         "query": cache.query(name="fit").all()._repr_html_(),
         "query-mixed": cache.query().all().skip(20)._repr_html_(),
         "code": sweep.code.tree()._repr_html_(),
+        "why": why._repr_html_(),
+        "plan": plan._repr_html_(),
+        "lineage": study().query(name="fit", arguments={"rate": 0.01}).only().lineage._repr_html_(),
+        "lineage-all": study().query(name="summary").only().lineage._repr_html_(),
         "function": function_picture(sweep, memo, sweep.calls),
     }
 

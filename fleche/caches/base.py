@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+from fleche.caches.origins import Origins
 from fleche.caches.results import shown
 from fleche.call import ABSENT, Call, DigestedCall, LazyCall, Outcome, PreparedCall, QueryCall
 from fleche.call.lazy import labels
@@ -22,10 +25,12 @@ if TYPE_CHECKING:
     from fleche.caches.readonly import ReadOnlyCache
     from fleche.caches.reports import CheckReport, TransferReport
     from fleche.caches.stack import CacheStack
+    from fleche.digest.trace import Trace
     from fleche.display import Summary
     from fleche.errors import UntrustedError
     from fleche.query import QueryIterator
-    from fleche.storage.base import CodeRecord, Hit
+    from fleche.storage.acceptances import Acceptance, Forgotten
+    from fleche.storage.base import CodeRecord, Hit, Variant
     from fleche.storage.checking import Finding
     from fleche.storage.leases import Lease, Leases
     from fleche.storage.overview import FunctionTotal
@@ -49,7 +54,9 @@ class Filing:
         code: The code tree to keep for later explanation, or None where the store has it.
         expires: Given when the body started (or None), when the record stops being a hit.
         parent: The key of the cached call inside which this one runs.
-        inputs: The keys of calls whose results came in as handles.
+        inputs: The keys of calls whose results came in as arguments.
+        made: The keys of calls that the body makes; read when the call is filed.
+        told: Given the record, the value and what it holds, once they are filed.
         store_arguments: Arguments above so many bytes are not stored; None stores all.
     """
 
@@ -58,6 +65,8 @@ class Filing:
     expires: Callable[[datetime], datetime | None] | None = None
     parent: Digest | None = None
     inputs: tuple[Digest, ...] = ()
+    made: Iterable[Digest] = ()
+    told: Callable[[DigestedCall, Any, Trace | None], None] | None = None
     store_arguments: int | None = field(default=MIB)
 
 
@@ -151,6 +160,53 @@ class BaseCache(OperationContext):
     @abstractmethod
     def evict(self, key: Digest | str) -> None:
         """Remove a record by key or prefix. A full key that is not there is not an error."""
+
+    def forgotten(self, key: Digest) -> Forgotten | None:  # noqa: ARG002 - for caches that keep it
+        """Return what is left of a call that was removed from here: when, by whom and how; or None.
+
+        Traces are kept of the latest removals only, and a call that was filed again since has its trace still.
+
+        Args:
+            key: The full key of the call.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return None
+
+    def accept(self, acceptance: Acceptance) -> None:
+        """Keep what somebody said of an edit: that calls of the old code count for the new; see `fleche.cached`.
+
+        It takes the place of one of the same two fingerprints. Records are not touched.
+
+        Raises:
+            Rejected: This cache is read-only.
+            SaveError: It keeps no acceptances.
+            StoreError: The store cannot be written.
+        """
+        raise SaveError(
+            f"{self} keeps no acceptances (of code {acceptance.old[:12]} for {acceptance.new[:12]}): accept in a "
+            f"cache that is one store, such as a directory or a database"
+        )
+
+    def acceptances(self, new: Digest | None = None) -> Sequence[Acceptance]:  # noqa: ARG002 - for caches that can
+        """Return what was accepted and not withdrawn, oldest first: all, or what counts for one new fingerprint.
+
+        In a store that others can write to, and that has secret keys, only what is signed counts, as of records.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return ()
+
+    def withdraw(self, old: Digest, new: Digest) -> bool:  # noqa: ARG002 - for caches that can
+        """Take back what was accepted of two fingerprints, and return whether there was anything.
+
+        Raises:
+            Rejected: This cache is read-only.
+            StoreError: The store cannot be written.
+        """
+        return False
 
     @abstractmethod
     def candidates(self, prefix: str) -> tuple[list[Digest], list[Digest]]:
@@ -333,6 +389,66 @@ class BaseCache(OperationContext):
 
         return QueryIterator(self, template or QueryCall(**fields))
 
+    def latest(self, template: QueryCall, count: int) -> list[LazyCall]:
+        """Return at most so many of the calls that a template matches: those filed or started last, newest first.
+
+        Here: by going through all that match.
+        """
+        return [*deque(self.find(template), maxlen=count)][::-1]
+
+    def present(self, keys: Sequence[Digest]) -> set[Digest]:
+        """Return which of several full keys have a record that `lookup` would find. Here: one by one."""
+        return {key for key in keys if self.lookup(key) is not None}
+
+    def variants(self, module: str, name: str) -> Sequence[Variant]:
+        """Return the versions and codes under which calls of a function were filed, the latest first.
+
+        There may be some of which no call is left. Here: by going through all calls of the function.
+        """
+        every = QueryCall(module=module, name=name, outcomes=frozenset(Outcome))
+        return list(dict.fromkeys((call.version, call.code) for call in self.find(every)))[::-1]
+
+    # -- where results came from, and went ----------------------------------------------------------------------
+
+    @cached_property
+    def origins(self) -> Origins:
+        """Which calls gave this process the values that it got last from this cache."""
+        return Origins()
+
+    def makers(self, digests: Sequence[Digest], but: Digest | None = None) -> Mapping[Digest, Digest]:  # noqa: ARG002
+        """Return, for each of several values that a call returned, the key of the one that was filed last.
+
+        Only a store with an index is asked: an answer costs no listing, and without an index there is none.
+
+        Args:
+            digests: The digests of the values.
+            but: A key that is not meant.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return {}
+
+    def takers(self, key: Digest, limit: int = 1 << 40) -> list[LazyCall]:  # noqa: ARG002 - for caches that keep
+        """Return at most so many calls that took the result of a call, or made it in their body, oldest first.
+
+        Args:
+            key: The key of the call; it need not be stored any more.
+            limit: How many at most.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return []
+
+    def users(self, digest: Digest, limit: int = 1 << 40) -> list[LazyCall]:  # noqa: ARG002
+        """Return at most so many calls that have a value as an argument, oldest first.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return []
+
     # -- whole caches ------------------------------------------------------------------------------------------
 
     def readonly(self) -> ReadOnlyCache:
@@ -357,7 +473,8 @@ class BaseCache(OperationContext):
         """File every record, of every outcome, in another cache, with its values, its code and its lineage.
 
         A transfer that was interrupted goes on when it is run again. Values of a store that others can write to are
-        built by its safe loader and packed anew; what that refuses is not transferred, and reported.
+        built by its safe loader and packed anew; what that refuses is not transferred, and reported. Acceptances and
+        traces stay where they are: who uses the other store accepts there.
 
         Args:
             other: The other cache.
@@ -470,6 +587,20 @@ class BaseCache(OperationContext):
         from fleche.caches.pictures import call_picture
 
         return call_picture(self, call)
+
+    def tell_lineage(self, call: LazyCall) -> str:
+        """Return what a call depends on, as a tree of text."""
+        from fleche.caches.pedigree import upward
+        from fleche.display import lineage_text
+
+        return lineage_text(upward(call, self))
+
+    def draw_lineage(self, call: LazyCall) -> str:
+        """Return the calls around one as HTML."""
+        from fleche.caches.pedigree import around
+        from fleche.display import drawn, lineage_html
+
+        return drawn(lambda: lineage_html(around(call, self)), repr(call))
 
     def draw_calls(self, calls: Sequence[LazyCall], shown: str = "") -> str:
         """Return several calls as an HTML table.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -13,11 +14,14 @@ from fleche.caches.parcels import Parcel, Receipt, code_record, deliver, pick
 from fleche.caches.results import code_brought
 from fleche.caches.surrounded import surrounded
 from fleche.call import ABSENT, Call, DigestedCall, LazyCall, Metadata, Outcome, PreparedCall, QueryCall
+from fleche.call.lazy import SKETCHES
+from fleche.call.lineage import made_inside
 from fleche.call.metadata import merged
 from fleche.clock import SYSTEM, Clock, from_micros
 from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
-from fleche.digest.walk import examine, stored_digest
+from fleche.digest.trace import Trace
+from fleche.digest.walk import examine, stored_digest, stored_trace
 from fleche.errors import (
     AmbiguousDigestError,
     DamagedError,
@@ -26,6 +30,7 @@ from fleche.errors import (
     UntrustedError,
     ValueNotStored,
 )
+from fleche.storage.acceptances import Acceptance, Accepting, Forgotten
 from fleche.storage.base import (
     CallStorage,
     CodeRecord,
@@ -36,16 +41,20 @@ from fleche.storage.base import (
     RecordStore,
     Tabular,
     ValueStorage,
+    Variant,
 )
 from fleche.storage.checking import Finding
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Leases
+from fleche.storage.lineage import takers, users
 from fleche.storage.overview import FunctionTotal, Surveyed
 
 if TYPE_CHECKING:
     from fleche.display import Summary
 
 __all__ = ["Cache"]
+
+log = logging.getLogger("fleche")
 
 
 class Cache(BaseCache):
@@ -115,7 +124,9 @@ class Cache(BaseCache):
         else:
             record = call
         filing = filing or Filing()
-        sealed = _sealed(self._store, record, values or {}, filing.store_arguments)
+        sealed, sketches = _sealed(self._store, record, values or {}, filing.store_arguments)
+        if sketches:
+            record = record.evolve(metadata=merged(record.metadata, {SKETCHES: sketches}))
         filer = _Filer(self._store, record, filing, sealed, self._clock)
         prepared = PreparedCall(record, filer.file, filer.drop)
         return prepared if self._direct else surrounded(prepared, self._operation_context)
@@ -149,6 +160,18 @@ class Cache(BaseCache):
         except KeyError:
             return
 
+    def makers(self, digests: Sequence[Digest], but: Digest | None = None) -> Mapping[Digest, Digest]:
+        """Return, for each of several results, the key of the call that was filed last; see `BaseCache.makers`."""
+        return self.calls.makers(digests, but) or {}
+
+    def takers(self, key: Digest, limit: int = 1 << 40) -> list[LazyCall]:
+        """Return the calls that took the result of a call, or made it; see `BaseCache.takers`."""
+        return [LazyCall(record, self) for record in takers(self.calls, key, limit)]
+
+    def users(self, digest: Digest, limit: int = 1 << 40) -> list[LazyCall]:
+        """Return the calls that have a value as an argument; see `BaseCache.users`."""
+        return [LazyCall(record, self) for record in users(self.calls, digest, limit)]
+
     def load_value(self, key: Digest | str, form: str | None = None) -> Any:
         """Return a stored value by digest or prefix."""
         digest = self.values.expand(key)
@@ -181,8 +204,30 @@ class Cache(BaseCache):
 
     def evict(self, key: Digest | str) -> None:
         """Remove a record by key or prefix."""
+        self._remove(key, "forgotten")
+
+    def _remove(self, key: Digest | str, why: str) -> None:
         with self._operation_context(key, intent=Intent.WRITE):
-            self.calls.evict(key)
+            self.calls.forget(key, why)
+
+    def forgotten(self, key: Digest) -> Forgotten | None:
+        """Return what is left of a call that was removed from here, or None; see `BaseCache.forgotten`."""
+        return self.calls.forgotten(key)
+
+    def accept(self, acceptance: Acceptance) -> None:
+        """Keep what somebody said of an edit; see `BaseCache.accept`."""
+        if not isinstance(self._store, Accepting):
+            super().accept(acceptance)
+            return
+        self._store.accept(acceptance)
+
+    def acceptances(self, new: Digest | None = None) -> Sequence[Acceptance]:
+        """Return what was accepted and not withdrawn; see `BaseCache.acceptances`."""
+        return self._store.acceptances(new) if isinstance(self._store, Accepting) else ()
+
+    def withdraw(self, old: Digest, new: Digest) -> bool:
+        """Take back what was accepted; see `BaseCache.withdraw`."""
+        return isinstance(self._store, Accepting) and self._store.withdraw(old, new)
 
     def pick(self, key: Digest) -> Parcel:
         """Return a record by its full key with its values; see `BaseCache.pick`."""
@@ -216,6 +261,22 @@ class Cache(BaseCache):
     def recent(self, count: int) -> list[LazyCall]:
         """Return the calls that started last, newest first."""
         return [LazyCall(record, self) for record in self.calls.recent(count)]
+
+    def latest(self, template: QueryCall, count: int) -> list[LazyCall]:
+        """Return the calls that a template matches which were filed last; see `BaseCache.latest`."""
+        if template.where is not None or type(self).find is not Cache.find:
+            return super().latest(template, count)
+        return [LazyCall(record, self) for record in self.calls.latest(template, count)]
+
+    def present(self, keys: Sequence[Digest]) -> set[Digest]:
+        """Return which of several full keys have a record; see `BaseCache.present`."""
+        looks = "lookup" in vars(self) or type(self).lookup is Cache.lookup
+        return self.calls.present(keys) if looks else super().present(keys)
+
+    def variants(self, module: str, name: str) -> Sequence[Variant]:
+        """Return the versions and codes under which calls were filed; see `BaseCache.variants`."""
+        finds = type(self).find is Cache.find
+        return self.calls.variants(module, name) if finds else super().variants(module, name)
 
     def describe(self) -> Mapping[str, Any]:
         """Return what this cache is, where it is and what it holds."""
@@ -282,12 +343,16 @@ class _Filer:
         filing, record = self._filing, self._record
         metadata = merged(record.metadata, metadata)
         result = form = None
+        trace: Trace | None = None
         if value is not ABSENT:
-            result, types = stored_digest(value, name="the result")
+            result, types, trace = stored_trace(value, name="the result")
             metadata = merged(metadata, code_brought(types))
             envelope = self._store.pack(value)
             form = envelope.form
             self._values[result] = envelope
+        made = tuple(filing.made)
+        if made:
+            metadata = merged(metadata, made_inside(made))
         at = self._started(metadata)
         record = record.evolve(
             result=result,
@@ -297,9 +362,11 @@ class _Filer:
             at=at,
             expires=None if filing.expires is None else filing.expires(at),
             parent=filing.parent,
-            inputs=filing.inputs,
+            inputs=(*filing.inputs, *made),
         )
         self._store.record(record, self._values, filing.lease, code=filing.code)
+        if filing.told is not None:
+            filing.told(record, value, trace)
         return record.key
 
     def drop(self) -> None:
@@ -312,19 +379,50 @@ class _Filer:
 
 def _sealed(
     store: RecordStore, record: DigestedCall, values: Mapping[str, Any], limit: int | None
-) -> dict[Digest, Envelope]:
-    """Serialize the arguments that will be stored, so that what the body does to them changes nothing."""
+) -> tuple[dict[Digest, Envelope], dict[str, str]]:
+    """Serialize the arguments that will be stored, so that what the body does to them changes nothing.
+
+    Of an argument that is not stored, a sketch is; unless nothing of arguments is to be.
+
+    Returns:
+        The bytes by digest; and the digests of the sketches, by argument.
+    """
     sealed: dict[Digest, Envelope] = {}
+    sketches: dict[str, str] = {}
     for name, value in values.items():
-        if name in record.scalars or (limit is not None and _surely_above(value, limit)):
+        if name in record.scalars:
             continue
-        try:
-            envelope = store.pack(value)
-        except FlecheError:
-            continue  # an argument that cannot be stored is known by its digest
-        if limit is None or envelope.total <= limit:
+        envelope = _stored(store, value, limit)
+        if envelope is not None:
             sealed[record.arguments[name]] = envelope.seal()
-    return sealed
+        elif limit is None or limit >= 0:
+            made = _sketched(store, value)
+            if made is not None:
+                sketches[name], sealed[made[0]] = str(made[0]), made[1]
+    return sealed, sketches
+
+
+def _stored(store: RecordStore, value: Any, limit: int | None) -> Envelope | None:
+    """Return the bytes of an argument, or None where it is not to be stored, or cannot be."""
+    if limit is not None and _surely_above(value, limit):
+        return None
+    try:
+        envelope = store.pack(value)
+    except FlecheError:
+        return None  # an argument that cannot be stored is known by its digest
+    return envelope if limit is None or envelope.total <= limit else None
+
+
+def _sketched(store: RecordStore, value: Any) -> tuple[Digest, Envelope] | None:
+    """Return the digest and the bytes of the sketch of an argument; None where none can be made: it costs no call."""
+    from fleche.call.sketch import sketch  # of large arguments only
+
+    try:
+        made = sketch(value)
+        return stored_digest(made, name="the sketch")[0], store.pack(made).seal()
+    except Exception as error:
+        log.debug("no sketch of a %s: %s", type(value).__qualname__, error)
+        return None
 
 
 def _surely_above(value: Any, limit: int) -> bool:

@@ -43,6 +43,14 @@ class FilteringMixin(CacheWrapper):
         """Return the call of a full key, if it is shown, or nothing."""
         return (call for call in super().find_key(key) if self.predicate(call))
 
+    def takers(self, key: Digest, limit: int = 1 << 40) -> list[LazyCall]:
+        """Return the calls that are shown and took the result of a call, or made it; see `BaseCache.takers`."""
+        return [call for call in super().takers(key) if self.predicate(call)][:limit]
+
+    def users(self, digest: Digest, limit: int = 1 << 40) -> list[LazyCall]:
+        """Return the calls that are shown and have a value as an argument; see `BaseCache.users`."""
+        return [call for call in super().users(digest) if self.predicate(call)][:limit]
+
     def load(self, key: Digest | str) -> LazyCall:
         """Return a stored call by key, or by a prefix that names one among those that are shown."""
         whole = Digest(key)

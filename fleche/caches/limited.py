@@ -62,7 +62,7 @@ class SizeLimitedMixin(Cache):
         for key in [key for key in oldest if key != filed][:excess]:
             if self.calls.count() <= self.max_size:  # other processes evict too
                 return
-            self.evict(key)
+            self._remove(key, "evicted")
 
 
 class _Turn:

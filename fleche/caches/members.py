@@ -23,12 +23,13 @@ from fleche.errors import (
     UnknownDigestError,
     UntrustedError,
 )
-from fleche.storage.base import SHORTEST_PREFIX, CodeRecord, Hit, _common, _resolve_prefix
+from fleche.storage.base import SHORTEST_PREFIX, CodeRecord, Hit, Variant, _common, _resolve_prefix
 from fleche.storage.checking import Fault, Finding
 from fleche.storage.overview import FunctionTotal
 
 if TYPE_CHECKING:
     from fleche.display import Summary
+    from fleche.storage.acceptances import Acceptance, Forgotten
 
 __all__ = ["MemberHit", "Members", "is_good"]
 
@@ -197,6 +198,19 @@ class Members(BaseCache):
         found = (record for _, record in self._ask("reading", lambda member: member.code_record(digest)))
         return next((record for record in found if record is not None), None)
 
+    def forgotten(self, key: Digest) -> Forgotten | None:
+        """Return what is left of a call that was removed, of the member that removed it last."""
+        found = [left for _, left in self._ask("reading", lambda member: member.forgotten(key)) if left is not None]
+        return max(found, key=lambda left: left.at, default=None)
+
+    def acceptances(self, new: Digest | None = None) -> Sequence[Acceptance]:
+        """Return what was accepted and not withdrawn in any member, each once; see `BaseCache.acceptances`."""
+        found: dict[tuple[Digest, Digest], Acceptance] = {}
+        for _, said in self._ask("reading", lambda member: member.acceptances(new)):
+            for each in said:
+                found.setdefault((each.old, each.new), each)
+        return sorted(found.values(), key=lambda each: each.at)
+
     def load(self, key: Digest | str) -> LazyCall:
         """Return a stored call by key or prefix: that which `lookup` finds, else of the first member that has it."""
         whole = Digest(key)
@@ -223,6 +237,51 @@ class Members(BaseCache):
             found += [call for call in calls if self._counts(place, call)]
         newest = sorted(found, key=_moment, reverse=True)
         return [LazyCall(call.record, self) for call in islice(newest, count)]
+
+    def latest(self, template: QueryCall, count: int) -> list[LazyCall]:
+        """Return the calls that a template matches which were filed last in any member, newest first, each once."""
+        found: list[LazyCall] = []
+        for member, calls in self._ask("a query", lambda member: member.latest(template, count)):
+            place = next(number for number, each in enumerate(self.members) if each is member)
+            found += [call for call in calls if self._counts(place, call)]
+        newest = sorted(found, key=_moment, reverse=True)
+        return [LazyCall(call.record, self) for call in islice(newest, count)]
+
+    def present(self, keys: Sequence[Digest]) -> set[Digest]:
+        """Return which of several full keys have a record in any member."""
+        found: set[Digest] = set()
+        for _, there in self._ask("reading", lambda member: member.present(keys)):
+            found |= there
+        return found
+
+    def variants(self, module: str, name: str) -> Sequence[Variant]:
+        """Return the versions and codes under which calls were filed in any member."""
+        found = [each for _, those in self._ask("a query", lambda m: m.variants(module, name)) for each in those]
+        return list(dict.fromkeys(found))
+
+    def makers(self, digests: Sequence[Digest], but: Digest | None = None) -> Mapping[Digest, Digest]:
+        """Return, for each of several results, the key of a call: of the first member that knows one."""
+        found: dict[Digest, Digest] = {}
+        for _, theirs in self._ask("reading", lambda member: member.makers(digests, but)):
+            found = {**theirs, **found}
+            if len(found) == len(digests):
+                break
+        return found
+
+    def takers(self, key: Digest, limit: int = 1 << 40) -> list[LazyCall]:
+        """Return the calls of all members that took the result of a call, or made it, each once."""
+        return self._united(lambda member: member.takers(key, limit), limit)
+
+    def users(self, digest: Digest, limit: int = 1 << 40) -> list[LazyCall]:
+        """Return the calls of all members that have a value as an argument, each once."""
+        return self._united(lambda member: member.users(digest, limit), limit)
+
+    def _united(self, ask: Callable[[BaseCache], list[LazyCall]], limit: int) -> list[LazyCall]:
+        found = []
+        for member, calls in self._ask("reading", ask):
+            place = next(number for number, each in enumerate(self.members) if each is member)
+            found += [call for call in calls if self._counts(place, call)]
+        return [LazyCall(call.record, self) for call in sorted(found, key=_moment)[:limit]]
 
     # -- values ------------------------------------------------------------------------------------------------
 

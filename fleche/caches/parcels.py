@@ -13,6 +13,7 @@ from typing import Any
 from fleche.caches.pair import Unopened
 from fleche.caches.results import Recorded
 from fleche.call import DigestedCall, Outcome
+from fleche.call.sketch import sketches_of
 from fleche.clock import to_micros
 from fleche.digest import Digest
 from fleche.digest.walk import stored_digest
@@ -84,6 +85,9 @@ def pick(store: RecordStore, key: Digest) -> Parcel:
         if name not in record.scalars:
             with suppress(KeyError, DamagedError):
                 arguments[digest] = _stored(store, digest, None)
+    for _, text in sketches_of(record):
+        with suppress(KeyError, DamagedError):
+            arguments[Digest(text)] = _stored(store, Digest(text), None)
     code = None if record.code is None else code_record(store, record.code)
     return Parcel(
         record=record, origin=store, result=result, arguments=arguments, stream=stream, items=items, code=code

@@ -11,7 +11,16 @@ from fleche.caches.members import Members
 from fleche.caches.wrapper import CacheWrapper
 from fleche.storage.base import CallStorage
 
-__all__ = ["writable_places"]
+__all__ = ["places", "writable_places"]
+
+
+def places(cache: BaseCache) -> frozenset[Hashable]:
+    """Return what identifies each place in which a cache, or one behind it, keeps records, written to or not."""
+    if isinstance(cache, CacheWrapper):
+        return places(cache.cache)
+    if isinstance(cache, Members):
+        return frozenset().union(*map(places, cache.members))
+    return frozenset({_place(cache.calls) if isinstance(cache, Cache) else id(cache)})
 
 
 def writable_places(cache: BaseCache) -> frozenset[Hashable]:

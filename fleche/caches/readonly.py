@@ -15,6 +15,7 @@ from fleche.errors import Rejected
 from fleche.storage.envelope import Envelope
 
 if TYPE_CHECKING:
+    from fleche.storage.acceptances import Acceptance
     from fleche.storage.checking import Finding
 
 __all__ = ["ReadOnlyCache", "ReadOnlyMixin"]
@@ -57,6 +58,22 @@ class ReadOnlyMixin(BaseCache):
             Rejected: Always.
         """
         raise self._rejected(f"evict {key}")
+
+    def accept(self, acceptance: Acceptance) -> NoReturn:
+        """Refuse to keep what somebody said of an edit.
+
+        Raises:
+            Rejected: Always.
+        """
+        raise self._rejected(f"keep an acceptance of code {acceptance.old[:12]}")
+
+    def withdraw(self, old: Digest, new: Digest) -> NoReturn:  # noqa: ARG002
+        """Refuse to take anything back.
+
+        Raises:
+            Rejected: Always.
+        """
+        raise self._rejected(f"withdraw the acceptance of code {old[:12]}")
 
     def receive(self, parcel: Parcel, *, overwrite: bool = False) -> NoReturn:  # noqa: ARG002
         """Refuse to file a record of another cache.

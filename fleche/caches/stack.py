@@ -14,10 +14,11 @@ from fleche.caches.surrounded import followed
 from fleche.call import Call, DigestedCall, Metadata, Outcome, PreparedCall
 from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
-from fleche.errors import ConfigError, Rejected, UntrustedError
+from fleche.errors import ConfigError, Rejected, SaveError, UntrustedError
 from fleche.storage.base import Hit, Intent
 
 if TYPE_CHECKING:
+    from fleche.storage.acceptances import Acceptance
     from fleche.storage.checking import Finding
     from fleche.storage.leases import Leases
 
@@ -231,6 +232,40 @@ class CacheStack(Members):
                     failure = failure or error
             if failure is not None:
                 raise failure
+
+    def accept(self, acceptance: Acceptance) -> None:
+        """Keep what somebody said of an edit in the first member that can be written to and keeps such.
+
+        Raises:
+            Rejected: No member can be written to.
+            SaveError: None that can keeps acceptances.
+        """
+        if not self._writers:
+            raise Rejected(f"{self} keeps no acceptance: none of its members can be written to")
+        refused: SaveError | None = None
+        for member in self._writers:
+            try:
+                member.accept(acceptance)
+            except SaveError as error:
+                refused = refused or error
+            else:
+                return
+        assert refused is not None
+        raise refused
+
+    def withdraw(self, old: Digest, new: Digest) -> bool:
+        """Take back what was accepted in every member that can be written to.
+
+        Raises:
+            Rejected: A member that cannot be written to has it.
+        """
+        done = [member.withdraw(old, new) for member in self._writers]
+        for member in self.members:
+            if member not in self._writers and any(each.old == old for each in member.acceptances(new)):
+                raise Rejected(
+                    f"{self} cannot withdraw code {old[:12]}: it was accepted in {member}, which is read-only"
+                )
+        return any(done)
 
     def refuses(self, value: Any) -> UntrustedError | None:
         """Return why the member that new calls are filed in will not build a value when it is read."""

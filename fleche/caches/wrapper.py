@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fleche.caches.base import BaseCache, Filing
@@ -11,10 +11,11 @@ from fleche.caches.surrounded import surrounded
 from fleche.call import Call, DigestedCall, LazyCall, PreparedCall, QueryCall
 from fleche.digest import Digest
 from fleche.errors import UntrustedError
-from fleche.storage.base import CodeRecord, Hit, Intent
+from fleche.storage.base import CodeRecord, Hit, Intent, Variant
 
 if TYPE_CHECKING:
     from fleche.display import Summary
+    from fleche.storage.acceptances import Acceptance, Forgotten
     from fleche.storage.checking import Finding
     from fleche.storage.leases import Leases
     from fleche.storage.overview import FunctionTotal
@@ -23,7 +24,7 @@ __all__ = ["CacheWrapper"]
 
 
 class CacheWrapper(BaseCache):
-    """Does everything by another cache. Calls that it returns load their values from that one.
+    """Does everything by another cache. Calls that it returns are its own: what they do, they do by this view.
 
     Args:
         cache: The other cache.
@@ -57,16 +58,28 @@ class CacheWrapper(BaseCache):
 
     def find(self, template: QueryCall) -> Iterable[LazyCall]:
         """Return the calls that match a template, oldest first."""
-        return self.cache.find(template)
+        return self._own(self.cache.find(template))
 
     def find_key(self, key: Digest) -> Iterable[LazyCall]:
         """Return the call of a full key, whatever its outcome, or nothing."""
-        return self.cache.find_key(key)
+        return self._own(self.cache.find_key(key))
+
+    def makers(self, digests: Sequence[Digest], but: Digest | None = None) -> Mapping[Digest, Digest]:
+        """Return, for each of several results, the key of the call that was filed last; see `BaseCache.makers`."""
+        return self.cache.makers(digests, but)
+
+    def takers(self, key: Digest, limit: int = 1 << 40) -> list[LazyCall]:
+        """Return the calls that took the result of a call, or made it; see `BaseCache.takers`."""
+        return [*self._own(self.cache.takers(key, limit))]
+
+    def users(self, digest: Digest, limit: int = 1 << 40) -> list[LazyCall]:
+        """Return the calls that have a value as an argument; see `BaseCache.users`."""
+        return [*self._own(self.cache.users(digest, limit))]
 
     def load(self, key: Digest | str) -> LazyCall:
         """Return a stored call by key or prefix; see `BaseCache.load`."""
         with self._operation_context(key, intent=Intent.READ):
-            return self.cache.load(key)
+            return LazyCall(self.cache.load(key).record, self)
 
     def load_value(self, key: Digest | str, form: str | None = None) -> Any:
         """Return a stored value by digest or prefix; see `BaseCache.load_value`."""
@@ -89,6 +102,22 @@ class CacheWrapper(BaseCache):
         with self._operation_context(key, intent=Intent.WRITE):
             self.cache.evict(key)
 
+    def forgotten(self, key: Digest) -> Forgotten | None:
+        """Return what is left of a call that was removed; see `BaseCache.forgotten`."""
+        return self.cache.forgotten(key)
+
+    def accept(self, acceptance: Acceptance) -> None:
+        """Keep what somebody said of an edit; see `BaseCache.accept`."""
+        self.cache.accept(acceptance)
+
+    def acceptances(self, new: Digest | None = None) -> Sequence[Acceptance]:
+        """Return what was accepted and not withdrawn; see `BaseCache.acceptances`."""
+        return self.cache.acceptances(new)
+
+    def withdraw(self, old: Digest, new: Digest) -> bool:
+        """Take back what was accepted; see `BaseCache.withdraw`."""
+        return self.cache.withdraw(old, new)
+
     def candidates(self, prefix: str) -> tuple[list[Digest], list[Digest]]:
         """Return the record keys and value digests that start with a prefix, two at most of each."""
         return self.cache.candidates(prefix)
@@ -99,7 +128,20 @@ class CacheWrapper(BaseCache):
 
     def recent(self, count: int) -> list[LazyCall]:
         """Return the calls that started last, newest first."""
-        return self.cache.recent(count)
+        return [*self._own(self.cache.recent(count))]
+
+    def latest(self, template: QueryCall, count: int) -> list[LazyCall]:
+        """Return the calls that a template matches which were filed last; see `BaseCache.latest`."""
+        return self.cache.latest(template, count) if self._finds_all else super().latest(template, count)
+
+    def present(self, keys: Sequence[Digest]) -> set[Digest]:
+        """Return which of several full keys have a record; see `BaseCache.present`."""
+        looks = type(self).lookup is CacheWrapper.lookup
+        return self.cache.present(keys) if looks else super().present(keys)
+
+    def variants(self, module: str, name: str) -> Sequence[Variant]:
+        """Return the versions and codes under which calls were filed; see `BaseCache.variants`."""
+        return self.cache.variants(module, name) if self._finds_all else super().variants(module, name)
 
     def describe(self) -> Mapping[str, Any]:
         """Return what this view is, and the cache behind it."""
@@ -115,11 +157,15 @@ class CacheWrapper(BaseCache):
 
     def glance(self, template: QueryCall, first: int, limit: int) -> tuple[list[LazyCall], int, bool] | None:
         """Return the first calls that match a template and count them; see `BaseCache.glance`."""
-        return self.cache.glance(template, first, limit) if self._finds_all else None
+        found = self.cache.glance(template, first, limit) if self._finds_all else None
+        return None if found is None else ([*self._own(found[0])], *found[1:])
 
     def glimpse(self, key: Digest, form: str | None, limit: int) -> Summary | None:
         """Return a stored value at a glance; see `BaseCache.glimpse`."""
         return self.cache.glimpse(key, form, limit)
+
+    def _own(self, calls: Iterable[LazyCall]) -> Iterator[LazyCall]:
+        return (LazyCall(call.record, self) for call in calls)
 
     @property
     def _finds_all(self) -> bool:

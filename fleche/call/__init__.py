@@ -6,10 +6,12 @@ from fleche.lazy import face
 
 if TYPE_CHECKING:
     from fleche.call.binding import FunctionProfile, Ignored, Required, bind
+    from fleche.call.forgetting import Forgetting
     from fleche.call.lazy import CallSource, Handle, LazyArguments, LazyCall
     from fleche.call.live import ABSENT, Call, PreparedCall
     from fleche.call.metadata import CONFIGURABLE, Environment, Git, MetaData, Runtime, Tags, configurable
     from fleche.call.records import NO_ITEMS, DigestedCall, Metadata, Outcome, QueryCall, Scalar, Version
+    from fleche.call.related import Lineage
     from fleche.call.scalars import kind_of, scalar_fits
 
 __all__ = [
@@ -20,12 +22,14 @@ __all__ = [
     "CallSource",
     "DigestedCall",
     "Environment",
+    "Forgetting",
     "FunctionProfile",
     "Git",
     "Handle",
     "Ignored",
     "LazyArguments",
     "LazyCall",
+    "Lineage",
     "MetaData",
     "Metadata",
     "Outcome",
@@ -56,5 +60,7 @@ if not TYPE_CHECKING:
                 ("NO_ITEMS", "DigestedCall", "Metadata", "Outcome", "QueryCall", "Scalar", "Version"), "records"
             ),
             **dict.fromkeys(("kind_of", "scalar_fits"), "scalars"),
+            "Forgetting": "forgetting",
+            "Lineage": "related",
         },
     )

@@ -186,6 +186,10 @@ class FunctionProfile:
         parameter = self.signature.parameters.get(name)
         return parameter is not None and parameter.default is value
 
+    def takes(self, name: str) -> bool:
+        """Whether an argument can be given by this name."""
+        return name in self._keyword or self._varkw is not None
+
     def missing(self, kwargs: Mapping[str, Any]) -> list[str]:
         """Return the required parameters that were not given by keyword."""
         if not self.settled:

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
+from fleche.call.diffing import DIFFING
+from fleche.call.forgetting import Forgetting
+from fleche.call.lineage import LINEAGE
 from fleche.call.records import DigestedCall, Metadata, Outcome, Version
+from fleche.call.related import Lineage
 from fleche.digest import Digest
-from fleche.errors import DamagedError, ValueNotStored
+from fleche.errors import ConfigError, DamagedError, ValueNotStored
 
-__all__ = ["BRINGS", "CallSource", "Handle", "LazyArguments", "LazyCall"]
+if TYPE_CHECKING:
+    Diff = Any  # fleche.memo.explain.Diff, of a layer above
+
+__all__ = ["BRINGS", "HIDDEN", "SKETCHES", "CallSource", "Handle", "LazyArguments", "LazyCall"]
 
 _LINE = 160  # characters of the arguments in a call's repr
 _NOT_STORED = "it was larger than store_arguments, holds handles, or was evicted; only its digest is known"
 
 BRINGS = "brings"
 """The namespace under which a record names the types in its result that may bring code of a project."""
+
+SKETCHES = "sketches"
+"""The namespace under which a record names the sketches of its arguments: digests of values, by argument."""
+
+HIDDEN = frozenset({BRINGS, LINEAGE, SKETCHES})
+"""Namespaces that are not for people."""
 
 
 class CallSource(Protocol):
@@ -30,6 +43,24 @@ class CallSource(Protocol):
 
     def draw(self, call: LazyCall) -> str:
         """Return a record as HTML."""
+
+    def find_key(self, key: Digest) -> Iterable[LazyCall]:
+        """Return the call of a full key, whatever its outcome, or nothing."""
+
+    def takers(self, key: Digest, limit: int = ...) -> list[LazyCall]:
+        """Return the calls that took the result of a call, or made it in their body, oldest first."""
+
+    def evict(self, key: Digest | str) -> None:
+        """Remove a record."""
+
+    def glimpse(self, key: Digest, form: str | None, limit: int) -> Any:
+        """Return a stored value at a glance, with its ``size``, or None where it is gone."""
+
+    def tell_lineage(self, call: LazyCall) -> str:
+        """Return what a call depends on, as a tree of text."""
+
+    def draw_lineage(self, call: LazyCall) -> str:
+        """Return the calls around one as HTML."""
 
 
 class Handle(Digest):
@@ -119,6 +150,11 @@ class LazyCall:
         return self._key
 
     @property
+    def source(self) -> CallSource:
+        """The cache that it came from."""
+        return self._source
+
+    @property
     def module(self) -> str:
         """Where the function was defined."""
         return self.record.module
@@ -187,6 +223,137 @@ class LazyCall:
         if self.record.result is None:
             raise ValueNotStored(f"call {self.key[:12]} has no result: its outcome is {self.outcome}", digest="")
         return Handle.of(self.record.result, self._source, self.key, plain=BRINGS not in self.record.metadata)
+
+    def diff(self, other: LazyCall) -> Diff:
+        """Return what differs between this call and another: arguments, version, code and result, place by place.
+
+        Args:
+            other: The call that this one is compared with; it counts as the later one.
+
+        Raises:
+            ConfigError: ``fleche`` itself was not imported.
+        """
+        if DIFFING.calls is None:
+            raise ConfigError("import fleche, so that calls can be compared")
+        found: Diff = DIFFING.calls(self, other)
+        return found
+
+    # -- where it came from, and went ----------------------------------------------------------------------------
+
+    @property
+    def lineage(self) -> Lineage:
+        """What came from what: printed, a tree of all that this call depends on; in a notebook, a graph around it."""
+        return Lineage(self, self._source)
+
+    def parents(self) -> list[LazyCall]:
+        """Return the calls whose results this one took as arguments, in the order of its arguments.
+
+        An argument's origin is recorded when the call is filed: where it came as a handle or a `Digest`, and where its
+        value, or one inside it, is another call's result and is no mere number, flag or short text. Calls that are not
+        stored any more are left out; ``lineage.missing()`` names them.
+
+        Raises:
+            StoreError: The store cannot be read.
+
+        >>> import fleche
+        >>> @fleche.cached(cache="memory")
+        ... def numbers(count):
+        ...     return list(range(count))
+        >>> @fleche.cached(cache="memory")
+        ... def total(values):
+        ...     return sum(values)
+        >>> total(numbers(100))
+        4950
+        >>> call = total.calls.only()
+        >>> [parent.name for parent in call.parents()]
+        ['numbers']
+        >>> [child.name for child in call.parents()[0].children()]
+        ['total']
+        """
+        return self.lineage.parents()
+
+    def children(self, *, limit: int | None = 10_000) -> list[LazyCall]:
+        """Return the calls that took this one's result as an argument, oldest first.
+
+        Args:
+            limit: How many calls are looked at most; None is all.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return self.lineage.children(limit=limit)
+
+    def inner(self) -> list[LazyCall]:
+        """Return the cached calls that this one made while it ran, in the order in which it first made each.
+
+        Those that were stored already count too, and those that failed.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return self.lineage.inner()
+
+    def outer(self, *, limit: int | None = 10_000) -> list[LazyCall]:
+        """Return the calls that made this one while they ran, oldest first.
+
+        Args:
+            limit: How many calls are looked at most; None is all.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return self.lineage.outer(limit=limit)
+
+    def upstream(self, *, depth: int | None = None, limit: int | None = 10_000) -> list[LazyCall]:
+        """Return every call that this one depends on: parents and inner calls, theirs, and so on.
+
+        Args:
+            depth: How many steps to go; None is all the way.
+            limit: How many calls to return at most; None is all.
+
+        Returns:
+            The nearest first, each once, without this one.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return self.lineage.upstream(depth=depth, limit=limit)
+
+    def downstream(self, *, depth: int | None = None, limit: int | None = 10_000) -> list[LazyCall]:
+        """Return every call that depends on this one: children and outer calls, theirs, and so on.
+
+        Args:
+            depth: How many steps to go; None is all the way.
+            limit: How many calls to return at most; None is all.
+
+        Returns:
+            The nearest first, each once, without this one.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return self.lineage.downstream(depth=depth, limit=limit)
+
+    @overload
+    def forget(self, *, downstream: Literal[False] = False) -> bool: ...
+    @overload
+    def forget(self, *, downstream: Literal[True]) -> Forgetting: ...
+    def forget(self, *, downstream: bool = False) -> bool | Forgetting:
+        """Remove this call's record, so that it is computed anew; its values stay in the store.
+
+        Args:
+            downstream: Whether every call that depends on it goes too. Then nothing is removed yet: what would be is
+                returned, and its `confirm` does it.
+
+        Returns:
+            Whether the record was there; with ``downstream``, what would go.
+
+        Raises:
+            Rejected: The cache is read-only.
+            StoreError: The store cannot be written.
+        """
+        forgetting = Forgetting([self], self._source, downstream=downstream)
+        return forgetting if downstream else forgetting.confirm() > 0
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LazyCall) and other.record == self.record

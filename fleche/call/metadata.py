@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from fleche.call.live import Call
 
-__all__ = ["CONFIGURABLE", "Environment", "Git", "JSONValue", "MetaData", "Runtime", "Tags", "configurable"]
+__all__ = ["CONFIGURABLE", "Environment", "Git", "JSONValue", "MetaData", "Runtime", "Tags", "configurable", "username"]
 
 JSONValue = str | int | float | bool | None | list["JSONValue"] | dict[str, "JSONValue"]
 
@@ -120,7 +120,7 @@ class Environment(MetaData):
         """Return the six entries."""
         return {
             "hostname": _hostname(),
-            "username": _username(),
+            "username": username(),
             "cwd": _cwd(),
             "python_version": ".".join(map(str, sys.version_info[:3])),
             "fleche_version": sys.modules["fleche"].__version__ if "fleche" in sys.modules else "",
@@ -194,7 +194,8 @@ def _hostname() -> str:
     return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
 
 
-def _username() -> str:
+def username() -> str:
+    """Return the name of the user who runs this process, or an empty text."""
     for variable in ("LOGNAME", "USER", "USERNAME"):
         if os.environ.get(variable):
             return os.environ[variable]

@@ -11,11 +11,15 @@ import typer
 from fleche.caches import BaseCache
 from fleche.call import LazyCall, Outcome
 from fleche.cli import output
+from fleche.cli.acceptance import accept, accepted, withdraw
 from fleche.cli.archives import export, import_
+from fleche.cli.code import code
 from fleche.cli.common import NOTHING, Json, Store, agreed, opened, reported
+from fleche.cli.lineage import forget_downstream, tree
 from fleche.cli.selection import All, Arguments, Failed, Function, Since, Tags, Where, selected
 from fleche.cli.settings import settings
 from fleche.cli.upkeep import repair, transfer, verify
+from fleche.cli.why import diff, why
 from fleche.config import opener
 from fleche.errors import ConfigError, UnknownDigestError
 from fleche.version import VERSION
@@ -114,6 +118,9 @@ def show(
 @app.command()
 def forget(
     prefixes: Annotated[list[str], typer.Argument(help="The first characters of the keys of calls.")],
+    downstream: Annotated[
+        bool, typer.Option("--downstream", help="And every call that depends on them; only --yes removes anything.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     store: Store = None,
 ) -> None:
@@ -121,6 +128,9 @@ def forget(
     with reported():
         cache = opened(store)
         calls = [_the_call(cache, prefix) for prefix in prefixes]
+        if downstream:
+            forget_downstream(cache, calls, yes=yes)
+            return
         output.calls(calls, total=len(calls), as_json=False)
         if not yes and not agreed(f"Forget {'this call' if len(calls) == 1 else f'these {len(calls)} calls'}?"):
             raise typer.Exit(NOTHING)
@@ -163,9 +173,16 @@ def _the_call(cache: BaseCache, prefix: str) -> LazyCall:
     return next(iter(cache.find_key(calls[0])))
 
 
+app.command()(accept)
+app.command()(accepted)
+app.command()(withdraw)
+app.command()(tree)
 app.command()(verify)
 app.command()(repair)
 app.command()(transfer)
+app.command()(why)
+app.command()(diff)
 app.command()(export)
 app.command("import")(import_)
+app.command()(code)
 app.add_typer(settings, name="config")

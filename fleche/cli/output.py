@@ -13,11 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from fleche.call import LazyCall, Outcome, kind_of
-from fleche.call.lazy import labels
+from fleche.call.lazy import HIDDEN, labels
 from fleche.display import ago, arguments, duration, short, size, value_preview
 from fleche.errors import DamagedError, FlecheError, ValueNotStored
 
-__all__ = ["call", "calls", "data", "facts", "say", "table", "value"]
+__all__ = ["call", "calls", "data", "facts", "say", "table", "text", "value"]
 
 _PREVIEW = 2000  # characters of a value
 _LINE = 1_000_000  # columns of a pipe: nothing is cut there, since nobody can widen it
@@ -30,6 +30,12 @@ _GAP = "  "
 def say(message: str) -> None:
     """Print one line."""
     _console().print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+def text(message: str) -> None:
+    """Print lines as they are: nothing is wrapped, and nothing that steers a terminal is let through."""
+    for line in message.splitlines():
+        print("".join(mark if mark.isprintable() or mark == "\t" else "�" for mark in line))  # noqa: T201 - for programs
 
 
 def facts(facts: Mapping[str, Any], *, as_json: bool) -> None:
@@ -124,7 +130,7 @@ def call(call: LazyCall, *, values: bool, as_json: bool) -> None:
     for name, value in (("version", call.version), ("code", call.code), ("parent", call.record.parent)):
         rows += [(name, str(value))] if value is not None else []
     for namespace, entries in sorted(call.metadata.items()):
-        if namespace != "runtime":
+        if namespace != "runtime" and namespace not in HIDDEN:
             rows.append((namespace, "\n".join(f"{name}: {value}" for name, value in entries.items()).rstrip()))
     _print(_grid(rows))
 
@@ -157,7 +163,7 @@ def _fields(call: LazyCall) -> dict[str, Any]:
         "at": None if record.at is None else record.at.isoformat(),
         "walltime": call.walltime,
         "parent": record.parent,
-        "metadata": record.metadata,
+        "metadata": {name: entries for name, entries in record.metadata.items() if name not in HIDDEN},
     }
 
 

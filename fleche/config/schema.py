@@ -294,6 +294,11 @@ VARIABLES = (
     ),
     Variable(name="FLECHE_DIR", meaning="the directory of the default cache"),
     Variable(name="FLECHE_MODE", meaning="`on`, `off`, `read`, `refresh`, `frozen`", default="`on`"),
+    Variable(
+        name="FLECHE_WHY",
+        meaning="`1`: each miss is logged with its cause, as `INFO` of the logger `fleche`",
+        default="`0`",
+    ),
     Variable(name="FLECHE_DIGEST", meaning="the hash of this process: `xxh3-128`, `sha256`", default="`xxh3-128`"),
     Variable(
         name="FLECHE_SECRET_KEY",

@@ -21,9 +21,10 @@ class Plan:
         tail: Buffers that follow, hashed one by one and never joined.
         inline: Whether the encoding is a frame (then ``head`` is its tag) and not a node.
         label: How a child is named in the path of a refusal, from this plan, group and index.
+        weight: Bytes that the encoding stands for and does not hold.
     """
 
-    __slots__ = ("groups", "head", "inline", "label", "order", "tail")
+    __slots__ = ("groups", "head", "inline", "label", "order", "tail", "weight")
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class Plan:
         tail: Iterable[Any] | None = None,
         inline: bool = False,
         label: Label | None = None,
+        weight: int = 0,
     ) -> None:
         self.head = head
         self.groups = groups
@@ -41,6 +43,7 @@ class Plan:
         self.tail = tail
         self.inline = inline
         self.label = items if label is None else label
+        self.weight = weight
 
 
 def items(_plan: Plan, _group: int, index: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from fleche.digest import _format as f
-from fleche.digest import arrays, arrow, containers, frames, polar, science, stdlib, tensors
+from fleche.digest import arrays, arrow, containers, files, frames, polar, science, stdlib, tensors
 from fleche.digest.algorithm import chosen
 from fleche.digest.hook import Hook
 from fleche.digest.identity import Identity
@@ -45,14 +45,17 @@ class Registry:
 
     Thread-safe.
 
+    Args:
+        identity: What stands for classes and functions; by default their names and their code.
+
     Attributes:
-        identity: What stands for classes and functions.
+        identity: The same.
         inner: What the digest function that runs in this thread met.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, identity: Identity | None = None) -> None:
         self.inner = Inner()
-        self.identity = Identity()
+        self.identity = identity or Identity()
         self._structure = Structure(self.identity)
         self._fixed: dict[type, Handler] = {**FRAMES, **containers.PLANS, **stdlib.PLANS}
         self._fixed[type] = self._fixed[FunctionType] = self.identity.frame
@@ -63,6 +66,14 @@ class Registry:
         self._found: WeakKeyDictionary[type, Handler] = WeakKeyDictionary()
         self._version = 0
         self._lock = threading.Lock()
+
+    def as_if(self, identity: Identity) -> Registry:
+        """Return a registry of the same types in which other things stand for classes."""
+        other = Registry(identity)
+        with self._lock:
+            other._stands = dict(self._stands)
+        other._plugins = self._plugins
+        return other
 
     def register(self, kind: type | str, function: Stand, *, subclasses: bool = False) -> None:
         """Set what stands for values of a type: see `fleche.digest.register_digest`."""
@@ -236,7 +247,7 @@ def _digest(value: Digest) -> bytes:
         raise Refusal("is not hexadecimal text") from None
 
 
-_PARTS: tuple[Any, ...] = (stdlib, arrays, frames, arrow, polar, tensors, science)
+_PARTS: tuple[Any, ...] = (stdlib, arrays, frames, arrow, polar, tensors, science, files)
 _BASES = {**arrays.BASES, **frames.BASES, **tensors.BASES, **science.BASES}
 
 _CODE = frozenset({"wrapper_descriptor", "method_descriptor", "classmethod_descriptor", "_lru_cache_wrapper", "code"})

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
+from types import FunctionType
 from typing import Any
 
 from fleche.digest import _format as f
 from fleche.digest.algorithm import Algorithm, chosen
 from fleche.digest.plan import Plan
-from fleche.digest.refusals import Refusal, indigestible
+from fleche.digest.refusals import Holder, Refusal, indigestible
 from fleche.digest.registry import Registry, Standing
 from fleche.digest.runs import run
 from fleche.digest.scalars import FRAMES
 from fleche.digest.text import Digest
+from fleche.digest.trace import REACH, Trace
 from fleche.errors import FlecheError
 
 __all__ = [
@@ -25,6 +27,8 @@ __all__ = [
     "examine",
     "register_digest",
     "stored_digest",
+    "stored_trace",
+    "traced",
 ]
 
 DEFAULT = Registry()
@@ -76,7 +80,26 @@ def examine(value: Any, *, name: str = "value") -> tuple[Digest, bool, AbstractS
         return Digest.from_bytes(chosen().hash(scalar(value))), False, frozenset()
     walk = Walk(DEFAULT, chosen(), name)
     raw = walk.digest(value)
+    if walk.holding:
+        from fleche.digest.code.captured import check_captured  # which digests values: each needs the other
+
+        for path, function in walk.holding:
+            check_captured(path, function)
     return Digest.from_bytes(raw), walk.refers, walk.types
+
+
+def traced(value: Any, *, name: str = "value") -> tuple[Digest, bool, AbstractSet[type], Trace | None]:
+    """Return what `examine` does, and what the walk met near the top of the value, unless it is a scalar.
+
+    Raises:
+        Indigestible: Something in the value has no digest; the error names the path to it.
+    """
+    scalar = FRAMES.get(type(value))
+    if scalar is not None:
+        return Digest.from_bytes(chosen().hash(scalar(value))), False, frozenset(), None
+    walk = Walk(DEFAULT, chosen(), name)
+    raw = walk.digest(value)
+    return Digest.from_bytes(raw), walk.refers, walk.types, walk.trace(value, raw)
 
 
 def stored_digest(value: Any, *, name: str = "value") -> tuple[Digest, AbstractSet[type]]:
@@ -88,10 +111,19 @@ def stored_digest(value: Any, *, name: str = "value") -> tuple[Digest, AbstractS
     Raises:
         Indigestible: Something in the value has no digest; the error names the path to it.
     """
-    known, refers, types = examine(value, name=name)
+    return stored_trace(value, name=name)[:2]
+
+
+def stored_trace(value: Any, *, name: str = "value") -> tuple[Digest, AbstractSet[type], Trace | None]:
+    """Return what `stored_digest` does, and what `traced` does, unless there is a `Digest` in the value.
+
+    Raises:
+        Indigestible: Something in the value has no digest; the error names the path to it.
+    """
+    known, refers, types, trace = traced(value, name=name)
     if refers:
         known = Digest.from_bytes(Walk(DEFAULT, chosen(), name, literal=True).digest(value))
-    return known, types
+    return known, types, None if refers else trace
 
 
 def register_digest(kind: type | str, function: Callable[[Any], Any], *, subclasses: bool = False) -> None:
@@ -254,13 +286,22 @@ class Walk:
         self._name = name
         self._stack: list[_Open] = []
         self._places: dict[int, int] = {}  # the id of an open value to its depth
-        self._done: dict[int, tuple[Any, bytes]] = {}  # the id of a value without cycles to itself and its frame
+        # The id of a value without cycles to itself, its frame, and the size of its encoding.
+        self._done: dict[int, tuple[Any, bytes, int]] = {}
+        self._plans: dict[int, Plan] = {}  # of values near the top
         self._cyclic: dict[int, _Cyclic] = {}
         self._reopened: list[_Open] = []
         self._serial = 0
         self._repeats = 0
+        self._size = 0  # of the encoding that was made last
+        self._framed = False  # whether that was a frame in itself
         self.refers = False
         self.types: set[type] = set()
+        self.holding: list[tuple[str, FunctionType]] = []
+
+    def trace(self, value: Any, raw: bytes) -> Trace | None:
+        """Return what was met near the top of the value that was digested; None where its encoding is a frame."""
+        return None if self._framed else Trace(value, raw, self._size, self._done, self._plans)
 
     def digest(self, value: Any) -> bytes:
         """Return the raw digest of a value.
@@ -277,6 +318,7 @@ class Walk:
         assert frame is not None
         if self.refers:
             self._inner.refers = True
+        self._framed = frame[:1] != f.REF
         return frame[1:] if frame[:1] == f.REF else self._algorithm.hash(frame)
 
     def _frame(self, value: Any) -> bytes | None:
@@ -306,7 +348,7 @@ class Walk:
         part = _Part()
         if part.advance(plan):  # nothing in it has children, so it is never open
             encoding = self._encoding(plan, part.bodies)
-            self._done[key] = (value, encoding)
+            self._done[key] = (value, encoding, self._size)
             return encoding
         if depth >= DEPTH:
             reason = f"is nested {DEPTH} levels deep"
@@ -323,15 +365,17 @@ class Walk:
     def _plan(self, value: Any) -> bytes | Plan:
         """Return what the value's handler says, or refuse the value by its path."""
         self.types.add(type(value))
+        if type(value) is FunctionType and (value.__closure__ or value.__defaults__ or value.__kwdefaults__):
+            self.holding.append((self._path(), value))
         try:
             return self._handler(type(value))(value)
         except Refusal as refusal:
-            raise indigestible(self._path(), type(value), refusal) from refusal.__cause__
+            raise indigestible(self._path(), type(value), refusal, self._holders()) from refusal.__cause__
         except (FlecheError, MemoryError):
             raise
         except Exception as error:
             reason = Refusal(f"cannot be read ({type(error).__name__}: {error})")
-            raise indigestible(self._path(), type(value), reason) from error
+            raise indigestible(self._path(), type(value), reason, self._holders()) from error
 
     def _holds(self, known: _Cyclic, depth: int) -> bool:
         """Whether a remembered frame is what walking the value again, here, would give.
@@ -373,8 +417,10 @@ class Walk:
         del self._places[key]
         if self._reopened and self._reopened[-1] is node:
             self._reopened.pop()
+        if node.depth < REACH:
+            self._plans[key] = node.plan
         if not node.cyclic:
-            self._done[key] = (node.value, encoding)
+            self._done[key] = (node.value, encoding, self._size)
             return encoding
         node.refs.discard(node.depth)
         holder = self._stack[max(node.refs)].serial if node.refs else -1
@@ -388,14 +434,25 @@ class Walk:
         parts = [plan.head, *_bodies(plan, bodies)]
         if plan.inline:
             return f.counted(plan.head, b"".join(parts[1:]))
+        joined = b"".join(parts)
+        self._size = len(joined) + plan.weight
         if plan.tail is None:
-            return f.REF + self._algorithm.hash(b"".join(parts))
+            return f.REF + self._algorithm.hash(joined)
         hasher = self._algorithm.hasher()
-        hasher.update(b"".join(parts))
+        hasher.update(joined)
         for buffer in plan.tail:
             hasher.update(buffer)
+            self._size += memoryview(buffer).nbytes
         raw: bytes = hasher.digest()
         return f.REF + raw
+
+    def _holders(self) -> list[Holder]:
+        """Return what is around the value that is being looked at: paths and types, the outermost first."""
+        path, found = self._name, []
+        for node in self._stack:
+            found.append((path, type(node.value)))
+            path += node.plan.label(node.plan, len(node.part.bodies), node.part.index - 1)
+        return found
 
     def _path(self) -> str:
         """Return the path to the value that is being looked at."""

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fleche.call import DigestedCall, Outcome
-from fleche.call.lazy import labels
+from fleche.call.lazy import HIDDEN, labels
+from fleche.call.lineage import made_by, taken_by
 from fleche.display import page
 from fleche.display.summary import Summary
 from fleche.display.text import ago, duration, size
@@ -123,13 +124,14 @@ def _facts(row: Row) -> list[tuple[str, str]]:
     place = dict(_entries(record, "environment"))
     if place:
         found.append(("where", _place(place)))
-    for space in sorted(set(record.metadata) - {"runtime", "environment", "error", "tags", "brings"}):
+    for space in sorted(set(record.metadata) - {"runtime", "environment", "error", "tags", *HIDDEN}):
         entries = ", ".join(f"{name}={value!r}" for name, value in _entries(record, space))
         found.append((space, page.plain(entries, 400)))
     found += [("version", page.code(repr(record.version)))] if record.version is not None else []
     found += [("code", page.digest(record.code))] if record.code is not None else []
     found += [("within", page.digest(record.parent))] if record.parent is not None else []
-    found += [("inputs", " ".join(map(page.digest, record.inputs[:20])))] if record.inputs else []
+    for name, keys in (("inputs", taken_by(record)), ("made", made_by(record))):
+        found += [(name, " ".join(map(page.digest, keys[:20])))] if keys else []
     found += [("expires", page.plain(f"{record.expires.astimezone():%Y-%m-%d %H:%M:%S}"))] if record.expires else []
     return [*found, ("key", page.digest(row.key, whole=True))]
 

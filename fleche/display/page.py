@@ -15,6 +15,7 @@ __all__ = [
     "box",
     "chip",
     "code",
+    "coloured",
     "digest",
     "drawn",
     "facts",
@@ -64,6 +65,9 @@ _STYLE = (
     ".fleche.fleche .fleche-tree{margin-left:.55em;padding-left:1em;border-left:1px solid rgba(128,128,128,.28)}"
     ".fleche.fleche .fleche-leaf{padding-left:1.05em}"
     ".fleche.fleche .fleche-node{white-space:nowrap}"
+    ".fleche.fleche .fleche-source{margin:.2em 0 .3em 1.05em;padding:.35em .7em;font-size:12px;line-height:1.45;"
+    "border:0;border-radius:4px;background:rgba(128,128,128,.1);color:inherit;overflow-x:auto;white-space:pre;"
+    "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace}"
     "</style>"
 )
 
@@ -112,6 +116,11 @@ def toned(text: object, tone: str, about: str = "") -> str:
     """Return text in the colour of a tone; ``about`` is told under the pointer."""
     told = f' title="{plain(about)}"' if about else ""
     return f'<span style="color:{_TONES[tone]}"{told}>{plain(text, 80)}</span>'
+
+
+def coloured(html: str, tone: str) -> str:
+    """Return HTML in the colour of a tone."""
+    return f'<span style="color:{_TONES[tone]}">{html}</span>'
 
 
 def title(*parts: str) -> str:

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Summary", "summarize"]
+from fleche.digest.files import File
+
+__all__ = ["Summary", "brief", "summarize"]
 
 _POINTS = 60  # of a curve
 _COLUMNS = 24  # of a histogram
@@ -60,6 +62,15 @@ _REPR = _Short()
 _PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None), list, tuple, dict, set, frozenset})
 
 
+def brief(value: Any) -> str:
+    """Return a value in a few words. Few items of few levels are looked at, and no object is asked for its own text.
+
+    >>> brief({"a": [1, 2]}), brief(object())
+    ("{'a': [1, 2]}", '<object>')
+    """
+    return _REPR.repr(value)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
     """A value at a glance.
@@ -100,6 +111,8 @@ def summarize(value: Any, *, size: int | None = None) -> Summary:
     kind = type(value)
     if kind in _PLAIN:
         return _plain(value, size)
+    if kind is File and value.is_pinned:  # of another the size would have to be looked at
+        return Summary(kind="fleche.File", shape=f"{value.size:,} bytes", text=str(value.path), size=size)
     library = kind.__module__.partition(".")[0]
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{library}.{kind.__qualname__}"
     if library == "numpy" and hasattr(value, "dtype") and hasattr(value, "ndim"):

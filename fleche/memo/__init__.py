@@ -28,6 +28,7 @@ __all__ = [
     "defaults",
     "fleche",
     "meta",
+    "migrate",
     "mode",
     "project",
     "set_default_cache",
@@ -37,5 +38,6 @@ __all__ = [
 
 if TYPE_CHECKING:
     from fleche.memo.executors import wrap_executor
+    from fleche.memo.migration import migrate
 else:
-    __getattr__ = face(__name__, {"wrap_executor": "executors"})
+    __getattr__ = face(__name__, {"migrate": "migration", "wrap_executor": "executors"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
 from enum import StrEnum
@@ -54,15 +54,19 @@ class Defaults:
     Attributes:
         open: Names and URLs to caches, and None to the default one; set once by ``fleche/__init__``.
         gather: Gives the metadata that is noted of every call; set once by ``fleche/__init__``.
+        others: Gives the other stores that are known where one is in use, each by its place and what opens it to be
+            read only; set once by ``fleche/__init__``.
     """
 
     def __init__(self) -> None:
         self.open: Callable[[str | None], BaseCache] | None = None
         self.gather: Callable[[], tuple[MetaData, ...]] | None = None
+        self.others: Callable[[BaseCache], Iterable[tuple[str, Callable[[], BaseCache]]]] | None = None
         self._meta: tuple[MetaData, ...] | None = None
         self._lock = threading.Lock()
         self._cache: BaseCache | None = None
         self._mode: Mode | None = None
+        self._tells: bool | None = None
 
     @property
     def cache(self) -> BaseCache:
@@ -83,6 +87,17 @@ class Defaults:
         if self._mode is None:
             self._mode = _parse_mode(os.environ.get("FLECHE_MODE") or Mode.ON, "FLECHE_MODE")
         return self._mode
+
+    @property
+    def tells(self) -> bool:
+        """Whether each miss is logged with its cause: what ``FLECHE_WHY`` says, read once."""
+        if self._tells is None:
+            self._tells = (os.environ.get("FLECHE_WHY") or "0").lower() not in ("0", "off", "no", "false")
+        return self._tells
+
+    @tells.setter
+    def tells(self, tells: bool) -> None:
+        self._tells = tells
 
     @property
     def meta(self) -> tuple[MetaData, ...]:

@@ -9,8 +9,9 @@ from typing import Any
 from fleche.caches import BaseCache
 from fleche.memo.active import Mode
 from fleche.memo.flight import MISSING
-from fleche.memo.memo import Memo, Sealed
+from fleche.memo.memo import Memo, Sealed, is_decided
 from fleche.memo.run import Run
+from fleche.storage.base import Hit
 
 __all__ = ["AsyncMemo"]
 
@@ -46,8 +47,18 @@ class AsyncMemo(Memo):
         return await self._compute(cache, sealed, args, kwargs, refresh=mode is Mode.REFRESH)
 
     async def _look(self, cache: BaseCache, sealed: Sealed) -> Any:
-        hit = self.lookup(cache, sealed)
-        if hit is None:
+        hit = self._read(cache, sealed)
+        found = await self._opened_here(cache, sealed, hit)
+        if found is not MISSING or is_decided(hit):
+            return found
+        for other in self.elsewhere(cache, sealed):
+            found = await self._opened_here(cache, other, self._read(cache, other))
+            if found is not MISSING:
+                return found
+        return MISSING
+
+    async def _opened_here(self, cache: BaseCache, sealed: Sealed, hit: Hit | None) -> Any:
+        if hit is None or not self.counts(hit):
             return MISSING
         if hit.envelope is not None and hit.envelope.size > _THREAD_ABOVE:
             return await _in_thread(self.open, cache, sealed, hit)

@@ -61,9 +61,12 @@ class AsyncCachedFunction(CachedFunction[P, Coroutine[Any, Any, R]]):
         """Return a handle on the result of a call, computed if need be; a stored result is not loaded."""
         sealed = self._memo.seal((*self._receiver, *args), kwargs)
         cache = self._memo.cache()
-        if not self._memo.stored(cache, sealed, errors=False):
+        found = self._memo.where(cache, sealed, errors=False)
+        if found is None:
             await self(*args, **kwargs)
-        return cache.load(sealed.key).ref()
+            found = self._memo.where(cache, sealed, errors=False) or sealed
+        self._memo.used(found)
+        return cache.load(found.key).ref()
 
 
 class BoundAsyncCachedFunction(AsyncCachedFunction[P, R], BoundCachedFunction[P, Coroutine[Any, Any, R]]):

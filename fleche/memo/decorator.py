@@ -58,6 +58,8 @@ def cached(
     code: CodeMode | None = "deep",
     code_roots: Names = (),
     environment: Names = (),
+    was: Names = (),
+    added: Mapping[str, Any] = NOTHING,
     ttl: Seconds | None = None,
     valid_if: Callable[[LazyCall], bool] | None = None,
     errors: type[Exception] | tuple[type[Exception], ...] = (),
@@ -81,6 +83,8 @@ def cached(
     code: CodeMode | None = "deep",
     code_roots: Names = (),
     environment: Names = (),
+    was: Names = (),
+    added: Mapping[str, Any] = NOTHING,
     ttl: Seconds | None = None,
     valid_if: Callable[[LazyCall], bool] | None = None,
     errors: type[Exception] | tuple[type[Exception], ...] = (),
@@ -111,6 +115,13 @@ def cached(
             None. Functions of ``__main__``, lambdas and functions inside functions always carry their own.
         code_roots: More packages whose code counts when it is reached.
         environment: Packages whose versions count.
+        was: The name or names that the function had before it was renamed or moved, such as
+            ``"old_pkg.model.train"`` (``"pkg.mod:Class.method"`` where module and name would not be told apart, a
+            name alone for this module). Stored calls under these names are hits if the code is otherwise the same,
+            which is verified. ``__main__`` is the name of scripts and notebooks.
+        added: Parameters that the function did not have, each with the value that the calls before meant, such as
+            ``{"seed": 42}``: a call with ``seed=42`` may be answered by one that was stored without. Where code is in
+            the key the edit that added it must be accepted, once: ``f.accept()``. With ``code=None`` it works at once.
         ttl: Seconds (or a timedelta) after which a record is a miss. Changing it applies to old records too.
         valid_if: Called with the stored call at each hit; false is a miss.
         errors: Exception types that are results: stored, and raised again at a hit. Failed calls of other types
@@ -150,6 +161,8 @@ def cached(
         code=code,
         code_roots=code_roots,
         environment=environment,
+        was=was,
+        added=added,
         ttl=ttl,
         valid_if=valid_if,
         errors=errors,

@@ -23,7 +23,7 @@ class Complaints:
     def __init__(self, label: str, *, strict: bool) -> None:
         self._label = label
         self._strict = strict
-        self._made: set[str] = set()
+        self._made: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def make(
@@ -48,11 +48,19 @@ class Complaints:
         with self._lock:
             if reason in self._made:
                 return
-            self._made.add(reason)
+            self._made[reason] = message
         warning = kind(f"{self._label}: {message}")
         warning.__cause__ = error
         warning.result = result  # type: ignore[attr-defined]
         warnings.warn(warning, stacklevel=stack_level())
+
+    def unstored(self) -> list[str]:
+        """Return what was said of calls that were computed and not stored."""
+        with self._lock:
+            return [text for text in self._made.values() if any(mark in text for mark in _UNSTORED)]
+
+
+_UNSTORED = ("uncached", "not stored", "nothing is")  # what such a message says
 
 
 def reason(step: str, error: BaseException) -> str:

@@ -5,19 +5,25 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar, overload
 
 from fleche.call.binding import FunctionProfile
 from fleche.errors import StoreError
 from fleche.memo.active import Mode, active_mode, mode
 from fleche.memo.bound import BoundCall, applied
 from fleche.memo.engine import Engine
-from fleche.memo.options import NOTHING, Options
+from fleche.memo.options import NOTHING, Options, check_added
 
 if TYPE_CHECKING:
-    from fleche.call import Call, Handle
+    from datetime import datetime
+
+    from fleche.call import Call, Forgetting, Handle
     from fleche.digest import Digest
     from fleche.digest.code import CodeTree
+    from fleche.memo.acceptance import AcceptedEdits, Proposal
+    from fleche.memo.explain import Plan, Why
+    from fleche.memo.explain.grid import Grid
     from fleche.memo.memo import Memo
     from fleche.query import QueryIterator
 
@@ -98,6 +104,7 @@ class CachedFunction(Generic[P, R]):
         for name in _COPIED:
             if hasattr(function, name):
                 setattr(self, name, getattr(function, name))
+        check_added(function, options)
         profile = FunctionProfile(function, ignore=options.ignore, require=options.require, project=options.key)
         self._engine = Engine(self._kind, function, options, profile)
         self._receiver: tuple[Any, ...] = ()
@@ -178,6 +185,8 @@ class CachedFunction(Generic[P, R]):
     ) -> QueryIterator:
         """Return the stored calls of this function that have these arguments, of whatever code and version.
 
+        Those under the names that ``was`` gives are among them.
+
         Args:
             *args: Arguments by position. None, and an argument that is not given, matches anything;
                 ``digest(None)`` asks for None itself.
@@ -193,6 +202,10 @@ class CachedFunction(Generic[P, R]):
         memo = self._memo
         arguments = memo.profile.template((*self._receiver, *args), kwargs)
         template = QueryCall(module=memo.module, name=memo.name, arguments=arguments, metadata=metadata)
+        if memo.options.was:
+            from fleche.memo.everywhere import Everywhere
+
+            return QueryIterator(Everywhere(memo.cache(), memo.adoption.filed_places), template)
         return QueryIterator(memo.cache(), template)
 
     @property
@@ -200,23 +213,121 @@ class CachedFunction(Generic[P, R]):
         """The stored calls of this function, of whatever code and version, oldest first."""
         return self.query()
 
+    def why(self, /, *args: P.args, **kwargs: P.kwargs) -> Why:
+        """Return why a call is a hit or a miss: what differs from the nearest stored call, and where.
+
+        No body runs, and nothing is written. Of a miss the stored calls of this function are looked at, through the
+        index: the latest 200, and 20 each of those that share all arguments, all but one, or a single one; where there
+        are none, those of functions of its name, its module, or with these arguments. Arguments are compared by value
+        where they are stored, by sketches where those were kept, else by digest; code part by part.
+
+        Args:
+            *args: The arguments of the call by position.
+            **kwargs: The arguments by name.
+
+        Returns:
+            Printed, it says what a person wants to know; its fields hold the same as data.
+
+        Raises:
+            TypeError: The function cannot be called so.
+            KeyError: An argument is a digest's prefix that names nothing.
+
+        >>> import fleche
+        >>> @fleche.cached(cache="memory", version=7)
+        ... def fit(layers, lr=0.1):
+        ...     return sum(layers) * lr
+        >>> fit([64, 64])
+        12.8
+        >>> fit.why([64, 64]).hit
+        True
+        >>> print(fit.why([64, 128]).causes[0])
+        layers[1]: 64 -> 128
+        """
+        from fleche.memo.explain.why import explain
+
+        return explain(self._memo, (*self._receiver, *args), kwargs)
+
+    def plan(self, grid: Grid, /) -> Plan:
+        """Return what many calls would cost, and why, before anything runs.
+
+        Nothing is executed and nothing written. Each call is keyed and looked up; misses are grouped by their cause,
+        one comparison for each earlier version of the code. The time is estimated: for a sample of the misses, the
+        median time of the five stored calls that share most arguments, among the latest 500. A hundred thousand calls
+        take some seconds.
+
+        Args:
+            grid: A mapping of names to values stands for every combination. Otherwise an iterable of calls: a tuple is
+                arguments by position, a dict by name, a `Call` its own, anything else the one argument.
+
+        Raises:
+            TypeError: A call cannot be made so, or the grid is none.
+            ConfigError: The configuration is wrong.
+            StoreError: The cache cannot be opened or read.
+
+        >>> import fleche
+        >>> @fleche.cached(cache="memory", version=8)
+        ... def fit(lr, seed=0):
+        ...     return lr * seed
+        >>> fit(0.1)
+        0.0
+        >>> plan = fit.plan({"lr": [0.1, 0.2], "seed": [0, 1]})
+        >>> plan.hits, plan.misses
+        (1, 3)
+        """
+        from fleche.memo.explain.planning import planned
+
+        return planned(self._memo, self._receiver, grid)
+
     def rerun(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the body whatever is stored, and store what it returns."""
         with mode(Mode.REFRESH):
             return self(*args, **kwargs)
 
-    def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
+    @overload
+    def forget(self, /, *args: P.args, **kwargs: P.kwargs) -> bool: ...
+    @overload
+    def forget(self, /, *args: Any, downstream: Literal[True], **kwargs: Any) -> Forgetting: ...
+    def forget(self, /, *args: Any, **kwargs: Any) -> Any:
         """Remove the record of a call, and return whether there was one. Its values stay in the store.
+
+        So that the next call computes, the records go too that would answer it under a name that the function had, or
+        of code that was accepted.
+
+        Args:
+            *args: The arguments of the call.
+            **kwargs: The arguments of the call by name. ``downstream=True``, where the function takes no such argument,
+                means every call that depends on this one too: then nothing is removed, and what would be is returned;
+                its ``confirm()`` does it.
 
         Raises:
             Indigestible: An argument has no digest.
             TypeError: The function cannot be called so.
+            Rejected: The cache is read-only.
         """
-        key = self.key(*args, **kwargs)
-        cache = self._memo.cache()
-        there = cache.lookup(key) is not None
-        cache.evict(key)
+        if "downstream" in kwargs and not self._memo.profile.takes("downstream"):
+            return self._forget(args, kwargs)
+        memo = self._memo
+        sealed = memo.seal((*self._receiver, *args), kwargs)
+        cache = memo.cache()
+        there = False
+        for each in (sealed, *memo.elsewhere(cache, sealed)):
+            if cache.lookup(each.key) is not None:
+                there = True
+                cache.evict(each.key)
         return there
+
+    def _forget(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool | Forgetting:
+        """Forget a call, downstream too if the arguments say so."""
+        from fleche.call import Forgetting
+
+        given = dict(kwargs)
+        downstream = bool(given.pop("downstream"))
+        memo = self._memo
+        cache = memo.cache()
+        sealed = memo.seal((*self._receiver, *args), given)
+        keys = [each.key for each in (sealed, *memo.elsewhere(cache, sealed))]
+        forgetting = Forgetting(chain.from_iterable(map(cache.find_key, keys)), cache, downstream=downstream)
+        return forgetting if downstream else forgetting.confirm() > 0
 
     def ref(self, /, *args: P.args, **kwargs: P.kwargs) -> Handle:
         """Return a handle on the result of a call, computed if need be; a stored result is not loaded.
@@ -230,9 +341,12 @@ class CachedFunction(Generic[P, R]):
         """
         sealed = self._memo.seal((*self._receiver, *args), kwargs)
         cache = self._memo.cache()
-        if not self._memo.stored(cache, sealed, errors=False):
+        found = self._memo.where(cache, sealed, errors=False)
+        if found is None:
             self(*args, **kwargs)
-        return cache.load(sealed.key).ref()
+            found = self._memo.where(cache, sealed, errors=False) or sealed
+        self._memo.used(found)
+        return cache.load(found.key).ref()
 
     @overload
     def bind(self, /) -> BoundCall[P, R]: ...
@@ -278,6 +392,61 @@ class CachedFunction(Generic[P, R]):
     def code(self) -> Code:
         """The code that counts for the key, as ``f.code.digest`` and ``f.code.tree()``."""
         return Code(self._memo)
+
+    # -- calls of code that was edited -------------------------------------------------------------------------
+
+    def accept(self, /, *names: str, since: datetime | None = None) -> Proposal:
+        """Say that the edits since stored calls were computed change no result, so that these calls are hits again.
+
+        Nothing is done before ``.confirm()`` of what is returned, which shows the calls by the code that they were
+        computed with, what was edited since, and how many each edit brings back. An acceptance holds for one
+        fingerprint before and today's: the next edit misses again, and may be accepted in its turn, which brings back
+        the calls of both. It is recorded in the store with who says so and when, counts for everyone who uses the
+        store, and can be withdrawn; the stored calls themselves are not touched. Calls under the names that ``was``
+        gives are among them, and calls that lack parameters that ``added`` gives.
+
+        Args:
+            *names: Only code of which nothing else was edited since: the last parts of the names of functions, classes
+                or constants, such as ``"utils.clean"``.
+            since: Only code of which a call started then or later.
+
+        Raises:
+            StoreError: The store cannot be read.
+
+        >>> import fleche
+        >>> @fleche.cached(cache="memory")
+        ... def add(a, b):
+        ...     return a + b
+        >>> add.accept().calls
+        0
+        """
+        from fleche.memo.acceptance import propose
+
+        return propose(self._memo, names, since)
+
+    @property
+    def accepted(self) -> AcceptedEdits:
+        """The edits that were accepted for this function and not withdrawn: who, when, and which fingerprints."""
+        from fleche.memo.acceptance import accepted
+
+        return accepted(self._memo)
+
+    def withdraw(self, /, *codes: str) -> int:
+        """Take back what was accepted for this function: the calls miss again, as they did before.
+
+        Args:
+            *codes: The first characters of fingerprints, before or after the edit; without any, everything is.
+
+        Returns:
+            How many acceptances were withdrawn.
+
+        Raises:
+            Rejected: The cache is read-only.
+            StoreError: The store cannot be written.
+        """
+        from fleche.memo.acceptance import withdraw
+
+        return withdraw(self._memo, codes)
 
     # -- by the names of version 0 -----------------------------------------------------------------------------
 

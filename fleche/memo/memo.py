@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fleche.caches import BaseCache
 from fleche.call import Call, DigestedCall, FunctionProfile, MetaData, Outcome
@@ -21,7 +21,9 @@ from fleche.clock import SYSTEM, to_micros
 from fleche.digest import Digest
 from fleche.digest.algorithm import chosen
 from fleche.digest.code import CodeTree, CodeWatch, always_fingerprinted, function_identity
-from fleche.digest.walk import examine
+from fleche.digest.files import LOOKS, Look
+from fleche.digest.trace import Trace
+from fleche.digest.walk import examine, traced
 from fleche.errors import (
     ConfigError,
     DamagedError,
@@ -35,6 +37,7 @@ from fleche.errors import (
 from fleche.memo.active import Mode, active_cache, active_meta, defaults
 from fleche.memo.degrade import Complaints, reason
 from fleche.memo.flight import MISSING, Contest
+from fleche.memo.lineage import note_made
 from fleche.memo.options import Options
 from fleche.memo.references import ReferredTypes, resolved, unresolvable
 from fleche.memo.run import Run
@@ -42,7 +45,10 @@ from fleche.memo.statistics import Statistics
 from fleche.storage.base import CodeRecord, Hit
 from fleche.storage.leases import Lease
 
-__all__ = ["Memo", "Sealed"]
+if TYPE_CHECKING:
+    from fleche.memo.adoption import Adoption
+
+__all__ = ["Memo", "Sealed", "is_decided"]
 
 log = logging.getLogger("fleche")
 
@@ -58,6 +64,8 @@ class Sealed:
         code: The code fingerprint in the key, or None.
         refers: The names of the arguments that are a digest or have one inside, which the body must not see.
         types: The types of the objects in the arguments, whose methods are code that counts.
+        traces: What each argument that is no scalar holds, which may be the result of another call; emptied after use.
+        looks: What the files were that count for the key.
     """
 
     key: Digest
@@ -66,6 +74,8 @@ class Sealed:
     code: Digest | None
     refers: AbstractSet[str]
     types: AbstractSet[type]
+    traces: MutableMapping[str, Trace]
+    looks: Sequence[Look]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +109,7 @@ class Memo(ABC):
             if mode is None
             else CodeWatch(function, mode=mode, roots=options.code_roots, environment=options.environment)
         )
+        self._adoption: Adoption | None = None
         self._prefix: tuple[Digest | None, bytes] | None = None
         self._told: set[tuple[int, Digest]] = set()
         self._referred = ReferredTypes()
@@ -145,7 +156,7 @@ class Memo(ABC):
         sealed = None if cache is None else self.try_seal(args, kwargs)
         if sealed is None:
             if mode is Mode.FROZEN:
-                raise self.refuse_miss(None)
+                raise self.refuse_miss(None, args, kwargs)
             self.statistics.uncached += 1
         return cache, sealed
 
@@ -169,18 +180,24 @@ class Memo(ABC):
             KeyError: An argument is a digest's prefix that names nothing.
         """
         arguments = self.profile.bind(args, kwargs)
+        looks = LOOKS.taken
+        if looks:
+            looks.clear()
         digests = {}
         refers = set()
         types: AbstractSet[type] = frozenset()
+        traces = {}
         for name, value in arguments.items():
             if isinstance(value, Digest) and len(value) != chosen().length:
                 value = arguments[name] = self.cache().expand(value)
             try:
-                digests[name], inside, brought = examine(value, name=name)
+                digests[name], inside, brought, trace = traced(value, name=name)
             except Indigestible:
                 if not self.profile.is_default(name, value):
                     raise
-                digests[name], inside, brought = examine(Untouched(name), name=name)
+                digests[name], inside, brought, trace = traced(Untouched(name), name=name)
+            if trace is not None:
+                traces[name] = trace
             if inside:
                 refers.add(name)
                 types |= self._referred.of(value, self.cache().load_value)
@@ -189,7 +206,7 @@ class Memo(ABC):
         prefix = self._prefix  # read once: another thread may set it for other code meanwhile
         if prefix is None or prefix[0] != code:
             prefix = self._prefix = (code, call_prefix(self.module, self.name, self.options.version, code))
-        return Sealed(lookup_key(prefix[1], digests), arguments, digests, code, refers, types)
+        return Sealed(lookup_key(prefix[1], digests), arguments, digests, code, refers, types, traces, tuple(looks))
 
     def try_seal(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sealed | None:
         """Seal a call, or warn once and return None where the call must run uncached.
@@ -231,17 +248,53 @@ class Memo(ABC):
 
         A store that cannot be read, and a value that is damaged or gone, are a miss and a warning.
         """
-        hit = self.lookup(cache, sealed)
-        return MISSING if hit is None else self.open(cache, sealed, hit)
+        hit = self._read(cache, sealed)
+        found = self._opened(cache, sealed, hit)
+        if found is not MISSING or is_decided(hit):
+            return found
+        for other in self.elsewhere(cache, sealed):
+            found = self.look_here(cache, other)
+            if found is not MISSING:
+                log.debug("%s: call %s is answered by %s", self.label, sealed.key[:12], other.key[:12])
+                return found
+        return MISSING
+
+    def look_here(self, cache: BaseCache, sealed: Sealed) -> Any:
+        """Return the stored result of a call that was filed under its own key, or ``MISSING``; as `look`."""
+        return self._opened(cache, sealed, self._read(cache, sealed))
+
+    def _opened(self, cache: BaseCache, sealed: Sealed, hit: Hit | None) -> Any:
+        return MISSING if hit is None or not self.counts(hit) else self.open(cache, sealed, hit)
+
+    @property
+    def adoption(self) -> Adoption:
+        """What the function's calls may have been filed under before it was renamed, moved, extended or accepted."""
+        if self._adoption is None:
+            from fleche.memo.adoption import Adoption  # only a miss needs it
+
+            self._adoption = Adoption(self)
+        return self._adoption
+
+    def elsewhere(self, cache: BaseCache, sealed: Sealed) -> Iterator[Sealed]:
+        """Yield a call under the other keys that it may have been filed under; a failure here is none of the call."""
+        try:
+            for key in self.adoption.keys(cache, sealed):
+                yield replace(sealed, key=key)
+        except Exception as error:
+            self.complaints.make(reason("adopt", error), f"was not looked up as it was before: {error}", error)
 
     def lookup(self, cache: BaseCache, sealed: Sealed) -> Hit | None:
         """Return the record of a call if it would be a hit, with its value not yet loaded."""
+        hit = self._read(cache, sealed)
+        return hit if hit is not None and self.counts(hit) else None
+
+    def _read(self, cache: BaseCache, sealed: Sealed) -> Hit | None:
+        """Return the record of a call, whatever it is, with its value not yet loaded."""
         try:
-            hit = cache.lookup(sealed.key)
+            return cache.lookup(sealed.key)
         except Exception as error:
             self.complaints.make(reason("read", error), f"was not looked up: {error}", error)
             return None
-        return hit if hit is not None and self._counts(hit) else None
 
     def open(self, cache: BaseCache, sealed: Sealed, hit: Hit) -> Any:
         """Return the value of a record, or ``MISSING``; raise the exception that a failed call kept."""
@@ -262,9 +315,12 @@ class Memo(ABC):
                 self.hit(sealed)
                 raise value
             return MISSING
-        return value if self._valid(cache, sealed) else MISSING
+        if not self.valid(cache, sealed):
+            return MISSING
+        cache.origins.note(value, hit.result, sealed.key)
+        return value
 
-    def _counts(self, hit: Hit) -> bool:
+    def counts(self, hit: Hit) -> bool:
         """Whether a record is a hit by its outcome and its age."""
         options = self.options
         if hit.outcome is Outcome.RESULT:
@@ -279,35 +335,77 @@ class Memo(ABC):
 
     def stored(self, cache: BaseCache, sealed: Sealed, *, errors: bool = True) -> bool:
         """Whether a call would be a hit, without loading its result; ``errors``: whether a kept exception counts."""
-        hit = cache.lookup(sealed.key)
-        if hit is None or hit.envelope is None or not self._counts(hit):
-            return False
-        return self._valid(cache, sealed) if hit.outcome is Outcome.RESULT else errors
+        return self.where(cache, sealed, errors=errors) is not None
 
-    def _valid(self, cache: BaseCache, sealed: Sealed) -> bool:
+    def where(self, cache: BaseCache, sealed: Sealed, *, errors: bool = True) -> Sealed | None:
+        """Return the call under the key of the record that would be its hit, or None; see `stored`."""
+        hit = cache.lookup(sealed.key)
+        if self._is_hit(cache, sealed, hit, errors=errors):
+            return sealed
+        if is_decided(hit):
+            return None
+        others = self.elsewhere(cache, sealed)
+        return next((other for other in others if self._is_here(cache, other, errors=errors)), None)
+
+    def _is_here(self, cache: BaseCache, sealed: Sealed, *, errors: bool) -> bool:
+        return self._is_hit(cache, sealed, cache.lookup(sealed.key), errors=errors)
+
+    def _is_hit(self, cache: BaseCache, sealed: Sealed, hit: Hit | None, *, errors: bool) -> bool:
+        if hit is None or hit.envelope is None or not self.counts(hit):
+            return False
+        return self.valid(cache, sealed) if hit.outcome is Outcome.RESULT else errors
+
+    def valid(self, cache: BaseCache, sealed: Sealed) -> bool:
         """Whether the function's own check accepts a stored call."""
         return self.options.valid_if is None or bool(self.options.valid_if(cache.load(sealed.key)))
 
     def hit(self, sealed: Sealed) -> None:
         """Note a hit."""
         self.statistics.hits += 1
+        self.used(sealed)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("hit %s %s", sealed.key[:12], self.label)
 
-    def refuse_miss(self, sealed: Sealed | None) -> MissError:
-        """Return the error of frozen mode."""
-        known = "the call has no key" if sealed is None else f"call {sealed.key[:12]} was never computed, or is gone"
+    def used(self, sealed: Sealed) -> None:
+        """Note, for a body that makes this call, that it did."""
+        note_made(sealed.key)
+
+    def refuse_miss(
+        self, sealed: Sealed | None, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] = {}
+    ) -> MissError:
+        """Return the error of frozen mode, with the cause of the miss; a call that is not sealed by its arguments."""
+        from fleche.memo.explain.why import explain, explain_sealed  # which needs this module
+
+        key = "" if sealed is None else str(sealed.key)
+        why: Any
+        try:
+            why = explain(self, args, kwargs) if sealed is None else explain_sealed(self, self.cache(), sealed)
+            told = why.brief()
+        except Exception as error:  # the miss is what is told, whatever else fails
+            why = told = f"why is not known: {type(error).__name__}: {error}"
+        call = f"call {key[:12]}" if key else "the call"
         return MissError(
-            f"{self.label}: {known}; mode 'frozen' computes nothing (mode 'on' would)",
-            key="" if sealed is None else str(sealed.key),
-            why=known,
+            f"{self.label}: {call} is a miss: {told}; mode 'frozen' computes nothing (mode 'on' would)",
+            key=key,
+            why=why,
         )
+
+    def tell_miss(self, cache: BaseCache, sealed: Sealed) -> None:
+        """Log why a call is a miss, where ``FLECHE_WHY`` asks for it; a failure to find out costs no call."""
+        if not (defaults.tells and log.isEnabledFor(logging.INFO)):
+            return
+        try:
+            from fleche.memo.explain.why import explain_sealed
+
+            log.info("miss %s %s: %s", sealed.key[:12], self.label, explain_sealed(self, cache, sealed).brief())
+        except Exception as error:
+            log.info("miss %s %s, and why is not known: %s", sealed.key[:12], self.label, error)
 
     # -- computing ---------------------------------------------------------------------------------------------
 
     def contest(self, cache: BaseCache, sealed: Sealed, *, refresh: bool = False) -> Contest:
         """Return this caller's contest for a key."""
-        look: Callable[[], Any] = _never if refresh else partial(self.look, cache, sealed)
+        look: Callable[[], Any] = _never if refresh else partial(self.look_here, cache, sealed)
         options = self.options
         return Contest(
             self._leases(cache),
@@ -347,6 +445,8 @@ class Memo(ABC):
         """Seal what will be filed, before the body runs; None (and a warning) where nothing can be filed."""
         self.statistics.misses += 1
         log.debug("miss %s %s", sealed.key[:12], self.label)
+        if defaults.tells:
+            self.tell_miss(cache, sealed)
         for name in sealed.refers:
             value = sealed.arguments[name]
             if unresolvable(value):
@@ -370,6 +470,7 @@ class Memo(ABC):
         except Exception as error:
             self.complaints.make(reason("prepare", error), f"is not stored: {error}", error)
             return None
+        self.used(sealed)
         return run
 
     def record(self, sealed: Sealed) -> DigestedCall:
@@ -401,6 +502,11 @@ class Memo(ABC):
     def kinds(self) -> tuple[MetaData, ...]:
         """Return the metadata to gather: the default kinds, the function's own, and the active ones."""
         return (*defaults.meta, *self.options.meta, *active_meta())
+
+
+def is_decided(hit: Hit | None) -> bool:
+    """Whether a call's own record says that it returned, so that no older record counts, even if this one does not."""
+    return hit is not None and hit.outcome is Outcome.RESULT and hit.envelope is not None
 
 
 def _no_store(key: Digest) -> Any:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fleche.caches import BaseCache
     from fleche.call import LazyCall, MetaData, Version
 
-__all__ = ["NOTHING", "CodeMode", "Names", "OnWait", "Options", "Size", "parse_size"]
+__all__ = ["NOTHING", "CodeMode", "Names", "OnWait", "Options", "Size", "check_added", "parse_size"]
 
 CodeMode = Literal["deep", "own"]
 OnWait = Literal["wait", "compute", "raise"]
@@ -43,6 +43,8 @@ class Options:
     code: CodeMode | None = "deep"
     code_roots: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
+    was: tuple[str, ...] = ()
+    added: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     ttl: float | None = None
     valid_if: Callable[[LazyCall], bool] | None = None
     errors: tuple[type[Exception], ...] = ()
@@ -67,6 +69,8 @@ class Options:
         code: CodeMode | None,
         code_roots: Names,
         environment: Names,
+        was: Names,
+        added: Mapping[str, Any],
         ttl: Seconds | None,
         valid_if: Callable[[LazyCall], bool] | None,
         errors: type[Exception] | tuple[type[Exception], ...],
@@ -105,6 +109,8 @@ class Options:
             code=code,
             code_roots=_names(code_roots),
             environment=_names(environment),
+            was=_former(was),
+            added=_added(added),
             ttl=_duration("ttl", ttl),
             valid_if=valid_if,
             errors=kept,
@@ -117,6 +123,28 @@ class Options:
             cache=cache,
             store_arguments=_limit(store_arguments),
         )
+
+
+def check_added(function: Callable[..., Any], options: Options) -> None:
+    """Check that what was added to a function are parameters of it that count.
+
+    Raises:
+        TypeError: One is none: a name that ``**kwargs`` swallows is as old as that.
+    """
+    if not options.added:
+        return
+    import inspect
+
+    parameters = inspect.signature(function, follow_wrapped=False).parameters
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    for name in options.added:
+        if name not in parameters or parameters[name].kind in several:
+            raise TypeError(
+                f"added={{{name!r}: ...}}: {function.__qualname__} has no parameter {name!r} of its own; its "
+                f"parameters are {', '.join(parameters) or 'none'}"
+            )
+        if name in options.ignore:
+            raise TypeError(f"added={{{name!r}: ...}}: it is ignored, so it is in no key: leave it out of added")
 
 
 def parse_size(size: Size) -> int:
@@ -154,6 +182,24 @@ def _check_cache(cache: BaseCache | str | None) -> None:
 
 def _names(names: Names) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _former(names: Names) -> tuple[str, ...]:
+    found = _names(names)
+    for name in found:
+        parts = re.split("[.:]", name) if isinstance(name, str) else [""]
+        if not all(part.isidentifier() or part in ("<locals>", "<lambda>") for part in parts):
+            raise ValueError(
+                f"was={name!r}: give the name that the function had, such as 'old_pkg.model.train', or 'train' if it "
+                f"was in this module"
+            )
+    return found
+
+
+def _added(added: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(added, Mapping):
+        raise TypeError(f"added={added!r}: give what old calls meant by name, such as {{'seed': 42}}")
+    return dict(added)
 
 
 def _one_of(option: str, value: object, allowed: tuple[object, ...]) -> None:

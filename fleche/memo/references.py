@@ -10,7 +10,7 @@ from fleche.call import Handle
 from fleche.digest import Digest
 from fleche.digest.walk import examine
 
-__all__ = ["ReferredTypes", "resolved", "unresolvable"]
+__all__ = ["ReferredTypes", "digests_in", "resolved", "unresolvable"]
 
 _BULK = frozenset({"numpy", "pandas", "polars", "pyarrow", "torch", "scipy"})  # what these hold brings no code
 
@@ -33,7 +33,7 @@ class ReferredTypes:
         A digest whose value no store holds brings none: its body cannot run either.
         """
         types: set[type] = set()
-        for key in _digests_in(value):
+        for key in digests_in(value):
             if isinstance(key, Handle) and key.plain:
                 continue
             known = self._known.get(key)
@@ -61,15 +61,16 @@ def _holds_objects(value: Any) -> bool:
     return any(kind is None or getattr(kind, "hasobject", True) for kind in kinds)
 
 
-def _digests_in(value: Any) -> Iterator[Digest]:
+def digests_in(value: Any) -> Iterator[Digest]:
+    """Yield the digests in an argument that stand for values: itself, and in lists, tuples and dicts."""
     if isinstance(value, Digest):
         yield value
     elif type(value) in (list, tuple):
         for item in value:
-            yield from _digests_in(item)
+            yield from digests_in(item)
     elif type(value) is dict:
         for item in value.values():
-            yield from _digests_in(item)
+            yield from digests_in(item)
 
 
 def resolved(value: Any, load: Callable[[Digest], Any]) -> Any:

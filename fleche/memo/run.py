@@ -10,17 +10,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fleche.caches import BaseCache, Filing
-from fleche.call import ABSENT, Call, Handle, MetaData, Outcome, PreparedCall
-from fleche.digest import digest
-from fleche.errors import FlecheWarning, StoreWarning
+from fleche.call import ABSENT, Call, DigestedCall, MetaData, Outcome, PreparedCall
+from fleche.digest import Digest, digest
+from fleche.errors import FileChanged, FileUnreadable, FlecheWarning, StoreWarning
 from fleche.frames import is_ours
 from fleche.memo.degrade import reason
 from fleche.memo.flight import HELD
 from fleche.memo.isolation import isolated
+from fleche.memo.lineage import MADE, Made, given_to, inputs_of, note_result
 from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease
 
 if TYPE_CHECKING:
+    from fleche.digest.trace import Trace
     from fleche.memo.memo import Memo, Sealed
 
 __all__ = ["Run"]
@@ -38,19 +40,22 @@ class Run:
         self._call = call
         self._kinds: list[tuple[MetaData, dict[str, Any]]] = []
         self._prepared: PreparedCall | None = None
+        self._made = Made()
+        self._given: frozenset[bytes] | None = None
 
     def prepare(self, lease: Lease | None) -> None:
         """Seal the call and gather the metadata that comes before the body."""
         memo, options = self._memo, self._memo.options
         ttl = options.ttl
         held = HELD.get()
-        inputs = (value.origin for value in self._sealed.arguments.values() if isinstance(value, Handle))
         filing = Filing(
             lease=lease,
             code=memo.code_record(self._cache, self._sealed),
             expires=None if ttl is None else partial(_after, ttl),
             parent=held[-1] if held else None,
-            inputs=tuple(dict.fromkeys(key for key in inputs if key is not None)),
+            inputs=self._inputs(),
+            made=self._made,
+            told=self._note_origin,
             store_arguments=options.store_arguments,
         )
         # The digest of what refers to a value is that of the value, which is not what there is to store.
@@ -62,14 +67,33 @@ class Run:
             if pre is not None:
                 self._kinds.insert(0, (kind, dict(pre)))
 
+    def _inputs(self) -> tuple[Digest, ...]:
+        """Return the calls whose results came in; that these are not known is no failure of the call."""
+        if not self._cache.writable:
+            return ()
+        try:
+            self._given = given_to(self._sealed)
+            return inputs_of(self._sealed, self._cache)
+        except Exception as error:
+            log.warning("%s: where its arguments came from is not recorded: %s", self._memo.label, error)
+            return ()
+        finally:
+            self._sealed.traces.clear()  # which keep the parts of the arguments alive
+
+    def _note_origin(self, record: DigestedCall, value: Any, trace: Trace | None) -> None:
+        """Note, once the call is filed, that its result came from here, and what is in the result too."""
+        if record.outcome is Outcome.RESULT:
+            note_result(self._cache.origins, value, record, self._sealed.key, trace, self._given)
+
     @contextmanager
     def inside(self) -> Iterator[None]:
         """Run a body as the one that computes this key: nested calls know their parent."""
-        token = HELD.set((*HELD.get(), self._sealed.key))
+        token, making = HELD.set((*HELD.get(), self._sealed.key)), MADE.set(self._made)
         try:
             with isolated() if self._memo.options.isolate else nullcontext():
                 yield
         finally:
+            MADE.reset(making)
             HELD.reset(token)
 
     def commit(self, result: Any) -> None:
@@ -77,7 +101,13 @@ class Run:
         self._file(result, Outcome.RESULT, {}, result)
 
     def fail(self, error: Exception) -> None:
-        """File a failed call: type, message and traceback, and the exception itself where the function keeps it."""
+        """File a failed call: type, message and traceback, and the exception itself where the function keeps it.
+
+        That a file among the arguments cannot be read says nothing of the call, so nothing is filed.
+        """
+        if isinstance(error, FileUnreadable):
+            self.abandon()
+            return
         kept: Any = error if isinstance(error, self._memo.options.errors) and self._can_keep(error) else ABSENT
         told = {"error": _told(error)}
         self._file(kept, Outcome.ERROR, told, ABSENT)
@@ -104,6 +134,15 @@ class Run:
     def _file(self, value: Any, outcome: Outcome, metadata: Mapping[str, Mapping[str, Any]], result: Any) -> None:
         memo, prepared = self._memo, self._prepared
         assert prepared is not None
+        changed = [look.path for look in self._sealed.looks if not look.still_holds()]
+        if changed:
+            # Whether the body read what was there before or after, nothing tells.
+            prepared.abandon()
+            if outcome is not Outcome.ERROR:
+                text = f"{changed[0]} changed while it ran"
+                error = FileChanged(text, path=changed[0])
+                memo.complaints.make(text, f"returned, and its result was not stored: {text}", error, result=value)
+            return
         call = self._call if result is ABSENT else self._call.returned(result)
         gathered = dict(metadata)
         for kind, pre in self._kinds:

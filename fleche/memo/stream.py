@@ -27,6 +27,7 @@ class _Tape:
     def __init__(self, memo: Memo, cache: BaseCache, sealed: Sealed) -> None:
         self._memo = memo
         self._cache = cache
+        self._key = sealed.key
         self._items: list[tuple[Any, str]] = []
         self._run: Run | None = memo.begin(cache, sealed, None)
 
@@ -39,7 +40,9 @@ class _Tape:
         if self._run is None:
             return
         try:
-            self._items.append(self._cache.keep(item))
+            kept = self._cache.keep(item)
+            self._items.append(kept)
+            self._cache.origins.note(item, kept[0], self._key)
         except Exception as error:
             self.drop()
             self._memo.complaints.make(
@@ -90,9 +93,10 @@ class _Tape:
 class _Replay:
     """The stored items of one generator."""
 
-    def __init__(self, memo: Memo, cache: BaseCache, recorded: Recorded) -> None:
+    def __init__(self, memo: Memo, cache: BaseCache, recorded: Recorded, key: Digest) -> None:
         self._memo = memo
         self._cache = cache
+        self._key = key
         self._items = recorded.items
         self._returned = recorded.returned
         self.position = 0
@@ -119,12 +123,14 @@ class _Replay:
 
     def _load(self, place: tuple[Digest, str], what: str) -> Any:
         try:
-            return self._cache.load_value(*place)
+            value = self._cache.load_value(*place)
         except Exception as error:
             self._memo.complaints.make(
                 "item gone", f"the stored stream ends early; {what} is of no use: {error}", error, kind=DamagedWarning
             )
             raise LookupError(what) from error
+        self._cache.origins.note(value, place[0], self._key)
+        return value
 
 
 class Recording(Generic[T]):
@@ -364,7 +370,7 @@ class StreamMemo(Memo):
             found = self.look(cache, sealed)
             if isinstance(found, Recorded):
                 self.hit(sealed)
-                return self._replaying(_Replay(self, cache, found), partial(self._anew, mode, args, kwargs))
+                return self._replaying(_Replay(self, cache, found, sealed.key), partial(self._anew, mode, args, kwargs))
         if mode is Mode.FROZEN:
             raise self.refuse_miss(sealed)
         args, kwargs = self.loaded(cache, sealed, args, kwargs)
@@ -376,7 +382,8 @@ class StreamMemo(Memo):
     def load(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Return an iterator over what the call yielded before."""
         found = super().load(args, kwargs)
-        return self._replaying(_Replay(self, self.cache(), found), self._lost)
+        key = self.seal(args, kwargs).key
+        return self._replaying(_Replay(self, self.cache(), found, key), self._lost)
 
     def _lost(self) -> NoReturn:
         raise UnknownDigestError(f"{self.label}: part of what it yielded is gone; calling it computes it anew")

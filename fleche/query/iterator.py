@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload, runtime_checkable
 
-from fleche.call import LazyCall, Outcome, QueryCall
+from fleche.call import CallSource, Forgetting, LazyCall, Outcome, QueryCall
 from fleche.call.conditions import Comparison, Condition, Operator, Path, field_of, kind_of_scalar, path_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _MANY = 1 << 62  # more calls than there are
 Step = Callable[[Iterable[LazyCall]], Iterable[LazyCall]]
 
 
-class Findable(Protocol):
+class Findable(CallSource, Protocol):
     """What a query asks of a cache."""
 
     def find(self, template: QueryCall) -> Iterable[LazyCall]:
@@ -297,6 +297,22 @@ class QueryIterator(Iterable[LazyCall]):
         for key in keys:
             self._cache.evict(key)
         return len(keys)
+
+    @overload
+    def forget(self, *, downstream: Literal[False] = False) -> int: ...
+    @overload
+    def forget(self, *, downstream: Literal[True]) -> Forgetting: ...
+    def forget(self, *, downstream: bool = False) -> int | Forgetting:
+        """Remove these records from the cache and return how many there were. Their values stay stored.
+
+        Args:
+            downstream: Whether every call that depends on one of them goes too. Then nothing is removed yet: what would
+                be is returned, and its `confirm` does it.
+
+        Raises:
+            Rejected: The cache is read-only.
+        """
+        return Forgetting(self, self._cache, downstream=True) if downstream else self.evict()
 
     def transfer(self, other: BaseCache, pop: bool = False, overwrite: bool = False) -> TransferReport:
         """File these calls in another cache, with their values, code and lineage; see `BaseCache.transfer`.

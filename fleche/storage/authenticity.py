@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from fleche.call.records import DigestedCall
 from fleche.digest import Digest
@@ -10,6 +11,9 @@ from fleche.errors import DamagedError
 from fleche.storage.builder import Builder
 from fleche.storage.envelope import Envelope
 from fleche.storage.packing import Packing
+
+if TYPE_CHECKING:
+    from fleche.storage.acceptances import Acceptance
 
 __all__ = ["Authenticity", "Signing"]
 
@@ -61,6 +65,18 @@ class Authenticity:
         """Whether the bytes of a value are authentic: signed for this digest."""
         keys = self._packing.keys
         return not self.asked or (keys is not None and envelope.is_signed(keys, digest))
+
+    def of_acceptance(self, acceptance: Acceptance) -> bool:
+        """Whether an acceptance is authentic."""
+        if not self.asked:
+            return True
+        keys, signature = self._packing.keys, acceptance.signature
+        return keys is not None and signature is not None and keys.verifies(acceptance.covered(), signature)
+
+    def sealed(self, acceptance: Acceptance) -> Acceptance:
+        """Return an acceptance as it is written: signed, where there are keys."""
+        keys = self._packing.keys
+        return acceptance.signed(keys.sign(acceptance.covered()) if keys else None)
 
     def is_unusable(self, digest: Digest, form: str | None) -> bool:
         """Whether what is there of a value in a form was found to be of no use here."""

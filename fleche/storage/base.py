@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from enum import StrEnum
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, overload, runtime_checkable
 
-from fleche.call.records import DigestedCall, Outcome, QueryCall
+from fleche.call.lineage import traced_anew
+from fleche.call.records import DigestedCall, Outcome, QueryCall, Version
 from fleche.digest import Digest, digest
 from fleche.digest.algorithm import chosen
 from fleche.errors import AmbiguousDigestError, DamagedError, SaveError, UnknownDigestError
@@ -31,6 +33,7 @@ from fleche.errors import AmbiguousDigestError, DamagedError, SaveError, Unknown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fleche.storage.acceptances import Forgotten
     from fleche.storage.envelope import Envelope
     from fleche.storage.leases import Lease, Leases
 
@@ -51,9 +54,13 @@ __all__ = [
     "Tabular",
     "ValueMixin",
     "ValueStorage",
+    "Variant",
     "check_key",
     "in_order",
 ]
+
+Variant = tuple[Version, Digest | None]
+"""A version of a function, and the fingerprint of its code."""
 
 SHORTEST_PREFIX = 4
 """Characters of the shortest text that may stand for a whole digest."""
@@ -377,9 +384,45 @@ class CallStorage(KeyManagement):
         oldest first.
         """
 
+    def forget(self, key: Digest | str, why: str = "forgotten") -> None:  # noqa: ARG002 - for storages that keep it
+        """Remove a record as `evict` does, and leave a trace that it was here, where the storage keeps such.
+
+        Args:
+            key: The key, or a prefix of it.
+            why: How: ``forgotten`` by somebody, or ``evicted`` by a limit.
+
+        Raises:
+            KeyError: A prefix names nothing.
+            AmbiguousDigestError: A prefix names more than one key.
+        """
+        self.evict(key)
+
+    def forgotten(self, key: Digest) -> Forgotten | None:  # noqa: ARG002 - for storages that keep it
+        """Return the trace of a record that was removed under a full key, or None; kept of the latest only."""
+        return None
+
     def recent(self, limit: int) -> Iterable[DigestedCall]:
         """Return at most so many records, newest first, of every outcome. Here: by listing."""
         return in_order(self._whole())[::-1][:limit]
+
+    def latest(self, template: QueryCall, limit: int) -> Iterable[DigestedCall]:
+        """Return at most so many of the records that a template matches: those filed or started last, newest first.
+
+        Here: by going through all that match.
+        """
+        return [*deque(self.query(template), maxlen=limit)][::-1]
+
+    def present(self, keys: Iterable[Digest]) -> set[Digest]:
+        """Return which of several full keys have a record, of whatever outcome. Here: one by one."""
+        return {key for key in keys if self.contains(key)}
+
+    def variants(self, module: str, name: str) -> Sequence[Variant]:
+        """Return the versions and codes under which calls of a function were filed, the latest first.
+
+        There may be some of which no call is left. Here: by going through all calls of the function.
+        """
+        every = QueryCall(module=module, name=name, outcomes=frozenset(Outcome))
+        return list(dict.fromkeys((record.version, record.code) for record in self.query(every)))[::-1]
 
     def oldest(self, limit: int) -> Iterable[DigestedCall]:
         """Return at most so many records, oldest first, of every outcome. Here: by listing."""
@@ -388,6 +431,30 @@ class CallStorage(KeyManagement):
     def count(self) -> int:
         """Return how many records there are, of every outcome. Here: by listing."""
         return sum(1 for _ in self.list())
+
+    def makers(
+        self,
+        digests: Sequence[Digest],  # noqa: ARG002 - for storages with an index
+        but: Digest | None = None,  # noqa: ARG002
+    ) -> Mapping[Digest, Digest] | None:
+        """Return, for each of several values that a call returned, the key of the one that was filed last.
+
+        Args:
+            digests: The digests of the values.
+            but: A key that is not meant.
+
+        Returns:
+            None where the answer takes a listing.
+        """
+        return None
+
+    def takers(self, key: Digest, limit: int) -> Iterable[DigestedCall] | None:  # noqa: ARG002 - see `makers`
+        """Return at most so many records that have a key among their inputs, oldest first; None as for `makers`."""
+        return None
+
+    def users(self, digest: Digest, limit: int) -> Iterable[DigestedCall] | None:  # noqa: ARG002 - see `makers`
+        """Return at most so many records that have a value as an argument, oldest first; None as for `makers`."""
+        return None
 
     def _whole(self) -> Iterator[DigestedCall]:
         """Yield every record that can be read; what is evicted or set aside meanwhile is none."""
@@ -437,15 +504,21 @@ class CallMixin(CallStorage, StorageBackend):
         that writes all in one step, and override this.
         """
         old = set(self.list())
-        new = {self.save(record if func is None else func(record)) for record in in_order(self._records())}
+        filed = {id(record): key for key, record in found} if (found := list(self._filed())) else {}
+        ordered = in_order(record for _, record in found)
+        steps = ((filed[id(record)], record, record if func is None else func(record)) for record in ordered)
+        new = {self.save(changed) for _, _, changed in traced_anew(steps)}
         for key in old - new:
             with self._operation_context(key, intent=Intent.WRITE):
                 self._evict(key)
 
     def _records(self) -> Iterator[DigestedCall]:
+        return (record for _, record in self._filed())
+
+    def _filed(self) -> Iterator[tuple[Digest, DigestedCall]]:
         for key in self.list():
             try:
-                yield self.get(key)
+                yield key, self.get(key)
             except KeyError:  # evicted by someone else meanwhile
                 continue
 

@@ -34,7 +34,7 @@ FILES = "files"
 
 _READERS = {LAYOUT: "fleche.storage.embedded.EmbeddedStore", FILES: "fleche.storage.file.FileStore"}
 
-_MINOR = 0
+_MINOR = 1
 _PROGRAM = "fleche"
 _CACHEDIR_TAG = """\
 Signature: 8a477f597d28d172789f06886806bc55
@@ -43,6 +43,7 @@ Signature: 8a477f597d28d172789f06886806bc55
 """
 _OURS = frozenset(
     {"FORMAT", "index.db", "usage.db", "values", "calls", "code", "locks", "quarantine", "CACHEDIR.TAG", ".gitignore"}
+    | {"accepted", "forgotten"}
 )
 
 
@@ -91,6 +92,8 @@ class StoreDirectory:
         self.values = root / "values"
         self.locks = root / "locks"
         self.quarantine = root / "quarantine"
+        self.accepted = root / "accepted"
+        self.forgotten = root / "forgotten"
         self._seal = root / "FORMAT"
         self._cachedir_tag = cachedir_tag
 
@@ -169,7 +172,7 @@ class StoreDirectory:
         if self.layout == LAYOUT:
             parts += [self.index, self.index.with_name("index.db-wal")]
         else:
-            parts += [self.calls, *_folders(self.calls)]
+            parts += [self.calls, *_folders(self.calls), self.accepted, *_folders(self.accepted)]
         found = assess(self.root)
         for part in parts if found.trusted else ():
             if not (of_part := assess_part(part)).trusted:

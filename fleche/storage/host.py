@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["host_name"]
+__all__ = ["host_name", "user_at_host"]
 
 
 def host_name() -> str:
@@ -16,3 +16,14 @@ def host_name() -> str:
     # The socket module knows it too, but takes milliseconds to import.
     name = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "localhost")
     return name.replace("/", "_") or "localhost"
+
+
+def user_at_host() -> str:
+    """Return who runs this process, as ``user@host``.
+
+    >>> user_at_host().count("@")
+    1
+    """
+    from fleche.call.metadata import username
+
+    return f"{username() or 'somebody'}@{host_name()}"

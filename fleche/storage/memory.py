@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from fleche.call.lineage import traced_anew
 from fleche.call.records import DigestedCall, QueryCall
 from fleche.clock import to_micros
 from fleche.digest import Digest, digest
 from fleche.errors import DamagedError, UnknownDigestError, UnreadableError
+from fleche.storage.acceptances import TRACES, Acceptance, Forgotten, trace
 from fleche.storage.base import (
     CallMixin,
     CodeRecord,
@@ -31,6 +33,7 @@ from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease, Leases
 from fleche.storage.leases_process import ProcessLeases
 from fleche.storage.loader import TRUSTED, Loader
+from fleche.storage.memory_index import MemoryIndex
 from fleche.storage.overview import FunctionTotal, Glance, totals_of
 from fleche.storage.packing import PART, PLAIN, Packing
 
@@ -170,11 +173,32 @@ class CallMemory(CallMixin, MemoryBackend):
     def __init__(self, storage: MutableMapping[Digest, Any] | None = None, *, store: MemoryStore | None = None) -> None:
         super().__init__(storage)
         self.store = store
+        self._traces: dict[Digest, Forgotten] = {}
+        self._index = MemoryIndex(self.storage)
 
     def put(self, value: DigestedCall, key: Digest) -> Digest:
         """Keep a record under a key."""
-        self.storage[key] = canonical(value)
+        return self.keep(canonical(value), key)
+
+    def keep(self, record: DigestedCall, key: Digest) -> Digest:
+        """Keep a record that is canonical under a key."""
+        self._index.put(key, record)
         return key
+
+    def _evict(self, key: Digest) -> None:
+        self._index.remove(key)
+
+    def makers(self, digests: Sequence[Digest], but: Digest | None = None) -> Mapping[Digest, Digest]:
+        """Return the key of the call that was filed last, for each of several results; see `CallStorage.makers`."""
+        return self._index.makers(digests, but)
+
+    def takers(self, key: Digest, limit: int) -> Iterable[DigestedCall]:
+        """Return records that have a key among their inputs; see `CallStorage.takers`."""
+        return in_order(self._index.takers(key))[:limit]
+
+    def users(self, digest: Digest, limit: int) -> Iterable[DigestedCall]:
+        """Return records that have a value as an argument; see `CallStorage.users`."""
+        return in_order(self._index.users(digest))[:limit]
 
     def get(self, key: Digest) -> DigestedCall:
         """Return a record, which nobody can change."""
@@ -185,6 +209,21 @@ class CallMemory(CallMixin, MemoryBackend):
         """File a record under its lookup key; see `CallStorage.save`."""
         with self._lock:
             return super().save(call)
+
+    def forget(self, key: Digest | str, why: str = "forgotten") -> None:
+        """Remove a record, and leave a trace of it; see `CallStorage.forget`."""
+        whole = self._normalize_key(key)
+        with self._operation_context(whole, intent=Intent.WRITE), self._lock:
+            if self.storage.pop(whole, None) is None:
+                return
+            self._traces.pop(whole, None)
+            self._traces[whole] = trace(whole, why)
+            while len(self._traces) > TRACES:
+                del self._traces[next(iter(self._traces))]
+
+    def forgotten(self, key: Digest) -> Forgotten | None:
+        """Return the trace of a record that was removed, or None; see `CallStorage.forgotten`."""
+        return self._traces.get(key)
 
     def totals(self, limit: int) -> Sequence[FunctionTotal]:
         """Return what is held of each function; see `Surveyed.totals`."""
@@ -203,10 +242,16 @@ class CallMemory(CallMixin, MemoryBackend):
         """Replace every record, all in one step; see `CallStorage.transform`."""
         with self._lock:
             changed = CallMemory({})
-            for record in in_order([*self.storage.values()]):
-                changed.save(record if func is None else func(record))
+            filed = {id(record): key for key, record in self.storage.items()}
+            steps = (
+                (filed[id(record)], record, record if func is None else func(record))
+                for record in in_order([*self.storage.values()])
+            )
+            for _, _, record in traced_anew(steps):
+                changed.save(record)
             self.storage.clear()
             self.storage.update(changed.storage)
+            self._index.reset()
 
 
 class MemoryStore:
@@ -226,6 +271,7 @@ class MemoryStore:
         self.values = ValueMemory({}, store=self)
         self.calls = CallMemory({}, store=self)
         self.code: dict[Digest, CodeRecord] = {}
+        self._accepted: dict[tuple[Digest, Digest], Acceptance] = {}
         self.leases: Leases = ProcessLeases()
         self._loader: Loader = TRUSTED
         self.packing = packing
@@ -278,7 +324,7 @@ class MemoryStore:
             for name, envelope in values.items():
                 self.values.put_envelope(name, envelope)
             if old is None or call.replaces(old):
-                self.calls.storage[key] = call
+                self.calls.keep(call, key)
                 if code is not None:
                     self.code.setdefault(code.digest, code)
 
@@ -295,6 +341,24 @@ class MemoryStore:
     def code_record(self, digest: Digest) -> CodeRecord | None:
         """Return what stands behind a code fingerprint, or None; see `RecordStore`."""
         return self.code.get(digest)
+
+    def accept(self, acceptance: Acceptance) -> None:
+        """Keep an acceptance; see `Accepting.accept`."""
+        with self._lock:
+            self._accepted.pop((acceptance.old, acceptance.new), None)
+            self._accepted[acceptance.old, acceptance.new] = acceptance
+
+    def acceptances(self, new: Digest | None = None) -> Sequence[Acceptance]:
+        """Return the acceptances; see `Accepting.acceptances`."""
+        if not self._accepted:
+            return ()
+        with self._lock:
+            return [kept for kept in self._accepted.values() if new in (None, kept.new)]
+
+    def withdraw(self, old: Digest, new: Digest) -> bool:
+        """Remove an acceptance; see `Accepting.withdraw`."""
+        with self._lock:
+            return self._accepted.pop((old, new), None) is not None
 
     def check(self, *, repair: bool = False) -> Iterator[Finding]:
         """Look over what is kept; see `Checkable.check`."""

@@ -6,6 +6,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import pytest
@@ -13,9 +14,10 @@ import pytest
 import fleche
 from fleche import cached
 from fleche.caches import BaseCache, Filing
-from fleche.call import Call, Outcome
+from fleche.call import Call, LazyCall, Outcome, QueryCall
 from fleche.digest import Digest, digest
 from fleche.errors import AmbiguousDigestError, Rejected, SaveError, UnknownDigestError
+from fleche.storage.acceptances import Acceptance
 from fleche.storage.base import CodeRecord
 
 __all__ = ["CacheTests", "call"]
@@ -113,6 +115,59 @@ class CacheTests:
         assert [found.key for found in cache.recent(2)] == [call(9).key, keys[2]]
         assert len(cache.query().rows()) == 3
 
+    def test_a_large_argument_leaves_a_sketch(self, cache: BaseCache, below: BaseCache) -> None:
+        """Which is found through every cache, and goes where the call goes; it is no orphan."""
+        from fleche.caches import Cache
+        from fleche.call.sketch import sketch, sketches_of
+        from fleche.storage.memory import MemoryStore
+
+        large = "x" * 3_000_000
+        below.save(call(large))
+        if not self.keeps:
+            return
+        (named,) = sketches_of(cache.query().only().record)
+        assert named == ("x", digest(sketch(large)))
+        assert cache.load_value(Digest(named[1])) == sketch(large)
+        with pytest.raises(KeyError):
+            cache.load_value(digest(large))
+        store = MemoryStore()
+        other = Cache(store.values, store.calls)
+        assert cache.transfer(other).ok
+        assert other.load_value(Digest(named[1])) == sketch(large)
+        assert cache.verify(values=True).ok
+
+    def test_the_latest_calls_of_a_function(self, cache: BaseCache, below: BaseCache) -> None:
+        """Of those that match, the last come first; no more than are asked for."""
+        keys = [below.save(call(x)) for x in range(6)] + [below.save(call(7, name="g"))]
+        below.prepare(call(9)).commit(ValueError("x"), outcome=Outcome.ERROR)
+        if not self.keeps:
+            assert cache.latest(QueryCall(name="f"), 3) == []
+            return
+        assert [found.key for found in cache.latest(QueryCall(name="f"), 3)] == keys[5:2:-1]
+        assert [found.key for found in cache.latest(QueryCall(arguments={"x": 2}), 3)] == [keys[2]]
+        assert [found.key for found in cache.latest(QueryCall(), 99)] == keys[::-1]
+        every = QueryCall(name="f", outcomes=frozenset(Outcome))
+        assert cache.latest(every, 1)[0].key == call(9).key
+        assert cache.latest(QueryCall(name="h"), 3) == []
+
+    def test_the_variants_of_a_function(self, cache: BaseCache, below: BaseCache) -> None:
+        """The versions and codes under which its calls were filed, the latest first."""
+        codes = [(None, digest("one")), (2, digest("one")), ("2", digest("two")), (2, None)]
+        for version, code in [*codes, codes[1]]:
+            below.save(Call(module="m", name="f", version=version, code=code, result=1))
+        below.save(Call(module="m", name="g", version=3, result=1))
+        found = cache.variants("m", "f")
+        assert list(map(repr, found)) == (list(map(repr, codes[::-1])) if self.keeps else [])
+        assert cache.variants("m", "h") == []
+
+    def test_which_of_many_keys_are_there(self, cache: BaseCache, below: BaseCache) -> None:
+        """Exactly those that a lookup would find."""
+        keys = [below.save(call(x)) for x in range(5)] + [call(x).key for x in range(5, 1200)]
+        found = cache.present(keys)
+        assert found == {key for key in keys if cache.lookup(key) is not None}
+        assert found == (set(keys[:5]) if self.hits else set())
+        assert cache.present([]) == set()
+
     def test_prefixes(self, cache: BaseCache, below: BaseCache) -> None:
         """The shortest prefixes expand to their keys, and name calls and values by subscript."""
         keys = [below.save(call(x, [x])) for x in range(12)]
@@ -187,6 +242,40 @@ class CacheTests:
         with pytest.raises(KeyError):
             cache.evict("00000000")
 
+    def test_what_was_forgotten(self, cache: BaseCache, below: BaseCache) -> None:
+        """Where traces are kept, every cache tells of a call that was there and was removed."""
+        key = below.save(call())
+        below.evict(key)
+        left = below.forgotten(key)
+        told = cache.forgotten(key)
+        assert (told is None) is (left is None)
+        assert told is None or (told.key, told.why) == (key, "forgotten")
+        assert cache.forgotten(call("never").key) is None
+
+    def test_acceptances(self, cache: BaseCache, below: BaseCache) -> None:
+        """What was accepted is told by every cache; who may not write may not accept, and who cannot says so."""
+        said = Acceptance(old=digest("old"), new=digest("new"), who="ada@host", at=datetime(2026, 1, 1, tzinfo=UTC))
+        try:
+            below.accept(said)
+        except SaveError:
+            with pytest.raises(SaveError, match="keeps no acceptances"):
+                below.accept(said)
+            assert list(cache.acceptances()) == []
+            return
+        assert [each.old for each in cache.acceptances()] == [said.old]
+        assert [each.old for each in cache.acceptances(said.new)] == [said.old]
+        assert list(cache.acceptances(said.old)) == []
+        if not self.saves:
+            for refused in (lambda: cache.accept(said), lambda: cache.withdraw(said.old, said.new)):
+                with pytest.raises(Rejected):
+                    refused()
+            return
+        cache.accept(said)
+        assert len(cache.acceptances()) == 1
+        assert cache.withdraw(said.old, said.new)
+        assert not cache.withdraw(said.old, said.new)
+        assert list(cache.acceptances(said.new)) == []
+
     def test_values_by_themselves(self, cache: BaseCache) -> None:
         """A value that is kept has its digest and a form."""
         if not self.saves:
@@ -232,6 +321,81 @@ class CacheTests:
             assert cache.query().empty()
             assert other.transfer(cache).moved == 3
             assert cache.query().count() == 3
+
+    def test_what_came_from_what(self, cache: BaseCache, below: BaseCache) -> None:
+        """Up and down, over arguments and calls made inside; what was evicted is named, and left out."""
+        gone = call("gone").key
+        load = below.save(call(0, [0] * 20, "load"))
+        fit = below.prepare(call([0] * 20, name="fit"), Filing(inputs=(load, gone))).commit([1] * 20)
+        side = below.prepare(call(7, name="side"), Filing(parent=call(3, name="run").key)).commit(5)
+        run = below.prepare(call(3, name="run"), Filing(inputs=(fit,), made=(side, fit))).commit("done")
+        for each in cache.query().all():
+            assert each.lineage.upstream() == each.upstream()
+        if not self.keeps:
+            assert cache.takers(load) == cache.users(digest([0] * 20)) == []
+            return
+
+        def names(calls: list[LazyCall]) -> list[str]:
+            return [each.name for each in calls]
+
+        found = {each.key: each for each in cache.query()}
+        assert names(found[fit].parents()) == ["load"]
+        assert found[fit].lineage.missing() == [gone]
+        assert names(found[load].children()) == ["fit"]
+        assert names(found[run].parents()) == ["fit"]
+        assert names(found[run].inner()) == ["side", "fit"]
+        assert names(found[side].outer()) == names(found[fit].outer()) == names(found[fit].children()) == ["run"]
+        assert sorted(names(found[run].upstream())) == ["fit", "load", "side"]
+        assert names(found[run].upstream(depth=1, limit=1)) == ["fit"]
+        assert names(found[load].downstream()) == ["fit", "run"]
+        assert names(found[load].downstream(depth=1)) == ["fit"]
+        assert names(cache.users(digest([0] * 20))) == ["fit"]
+        assert names(cache.takers(gone)) == ["fit"]
+        assert "load" in str(found[run].lineage)
+        assert f"{gone[:8]} (not stored any more)" in str(found[run].lineage)
+        for each in found.values():
+            assert "no picture" not in each.lineage._repr_html_()
+
+    def test_values_are_known_by_the_call_that_returned_them(self, cache: BaseCache) -> None:
+        """By the latest of several, where there is an index."""
+        if not self.saves:
+            assert cache.makers([digest([0] * 20)]) == {}
+            return
+        one, two = (cache.save(call(x, [0] * 20)) for x in (1, 2))
+        found = cache.makers([digest([0] * 20), digest([1])])
+        if found:
+            assert found == {digest([0] * 20): two}
+            assert cache.makers([digest([0] * 20)], two) == {digest([0] * 20): one}
+
+    def test_forgetting_downstream(self, cache: BaseCache, below: BaseCache) -> None:
+        """Is a dry run until it is confirmed, and leaves what was computed anew since."""
+        load = below.save(call(0, [0] * 20, "load"))
+        other = below.save(call(1, [1] * 20, "load"))
+        fit = below.prepare(call(1, name="fit"), Filing(inputs=(load,))).commit(1)
+        run = below.prepare(call(2, name="run"), Filing(made=(fit,))).commit(2)
+        if not self.keeps:
+            return
+        forgetting = next(iter(cache.find_key(load))).forget(downstream=True)
+        assert [each.key for each in forgetting.calls] == [load, fit, run]
+        assert [each.key for each in forgetting.asked] == [load]
+        assert forgetting.functions == {"m.fit": 1, "m.load": 1, "m.run": 1}
+        assert cache.query().count() == 4
+        assert "3 calls" in repr(forgetting)
+        query = cache.query(name="load").forget(downstream=True)
+        assert {each.key for each in query.calls} == {load, other, fit, run}
+        if not self.saves:
+            with pytest.raises(Rejected):
+                forgetting.confirm()
+            assert cache.query().count() == 4
+            return
+        cache.evict(run)
+        below.prepare(call(2, name="run")).commit(3)
+        assert forgetting.confirm() == 2
+        assert forgetting.confirm() == 0
+        assert {each.key for each in cache.query()} == {other, run}
+        assert next(iter(cache.find_key(other))).forget()
+        assert cache.query(name="run").forget() == 1
+        assert cache.query().empty()
 
     def test_cached_functions(self, cache: BaseCache, recwarn: pytest.WarningsRecorder) -> None:
         """Functions, generators and errors run over it; a second call hits where it is kept."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import pytest
 from fleche.call.records import DigestedCall, Outcome
 from fleche.digest import Digest, digest
 from fleche.errors import DamagedError, UntrustedError
+from fleche.storage.acceptances import Acceptance, Accepting
 from fleche.storage.base import RecordStore
 from fleche.storage.envelope import Envelope
 from fleche.storage.loader import TRUSTED
@@ -99,6 +102,32 @@ class SigningTests:
             assert hit is None or hit.damage is None or "signed" in str(hit.damage)
             return None
         return store.decode(hit.result, hit.envelope)
+
+    def test_acceptances_are_believed_as_records_are(self) -> None:
+        """Of what was accepted only what one of our keys signed counts, and only as it was said."""
+        said = Acceptance(old=digest(1), new=digest(2), who="eve", at=datetime(2026, 1, 1, tzinfo=UTC))
+        plain, foreign, ours = self.opened(None), self.opened(FOREIGN), self.opened(OLD)
+        if not isinstance(plain, Accepting):
+            pytest.skip("this store keeps no acceptances")
+        assert isinstance(foreign, Accepting)
+        assert isinstance(ours, Accepting)
+        for theirs in (plain, foreign):
+            theirs.accept(said)
+            assert list(ours.acceptances()) == list(ours.acceptances(said.new)) == []
+            assert [each.old for each in plain.acceptances(said.new)] == [said.old]
+        ours.accept(said)
+        for keys in (OLD, BOTH):
+            mine = self.opened(keys)
+            assert isinstance(mine, Accepting)
+            assert [each.who for each in mine.acceptances(said.new)] == ["eve"]
+        (kept,) = ours.acceptances(said.new)
+        for change in ({"old": digest(3)}, {"added": {"seed": digest(42)}}, {"function": "m.g"}):
+            assert not self._accepted(replace(kept, **change), OLD)
+        assert self._accepted(kept, OLD)
+
+    @staticmethod
+    def _accepted(said: Acceptance, keys: Keyring) -> bool:
+        return said.signature is not None and keys.verifies(said.covered(), said.signature)
 
     @_SIZES
     def test_what_we_signed_is_built_in_full(self, size: int) -> None:

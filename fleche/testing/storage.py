@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -23,9 +24,11 @@ from fleche.clock import to_micros
 from fleche.digest import Digest, digest
 from fleche.digest.algorithm import chosen
 from fleche.errors import AmbiguousDigestError, SaveError
+from fleche.storage.acceptances import Acceptance, Accepting
 from fleche.storage.base import CallStorage, CodeRecord, EnvelopeStorage, RecordStore, ValueStorage, in_order
 from fleche.storage.canonical import canonical
 from fleche.storage.envelope import Envelope
+from fleche.storage.lineage import takers, users
 from fleche.storage.overview import Peekable, Surveyed, totals_of
 from fleche.testing.strategies import conditions, metadata, plain, records, values_in_forms
 
@@ -256,6 +259,54 @@ class CallStorageTests(_Suite):
         }
         return DigestedCall(**{**defaults, **fields})
 
+    def test_the_latest_that_match(self) -> None:
+        """No more than are asked for, those that were filed and started last first."""
+        with self.open() as calls:
+            made = [
+                DigestedCall(
+                    module="m",
+                    name="f" if n % 3 else "g",
+                    arguments={"x": digest(n % 2)},
+                    code=digest(n // 4),
+                    result=digest(n),
+                    at=_NOON + timedelta(minutes=n),
+                )
+                for n in range(12)
+            ]
+            for record in made:
+                calls.save(record)
+            for template in (
+                QueryCall(),
+                QueryCall(name="f"),
+                QueryCall(module="m", name="f", arguments={"x": 1}),
+                QueryCall(name="f", code=digest(2)),
+                QueryCall(metadata={"runtime": {}}),
+            ):
+                found = [record.key for record in calls.latest(template, 3)]
+                assert found == [record.key for record in calls.query(template)][::-1][:3]
+            assert list(calls.latest(QueryCall(name="never"), 3)) == []
+            assert list(calls.latest(QueryCall(), 0)) == []
+
+    def test_which_of_many_keys_are_present(self) -> None:
+        """Those that have a record, whatever its outcome."""
+        with self.open() as calls:
+            made = [DigestedCall(module="m", name=f"f{n}", outcome=Outcome.ERROR) for n in range(3)]
+            keys = [calls.save(record) for record in made]
+            others = [digest(n) for n in range(1300)]
+            assert calls.present([*others, *keys, *keys]) == set(keys)
+            assert calls.present([]) == set()
+
+    def test_the_variants_of_a_function(self) -> None:
+        """Its versions and codes, the latest first, told apart by type."""
+        with self.open() as calls:
+            variants = [(None, None), (1, digest("a")), ("1", digest("a")), (1, digest("b"))]
+            for minute, (version, code) in enumerate(variants):
+                at = _NOON + timedelta(minutes=minute)
+                calls.save(DigestedCall(module="m", name="f", version=version, code=code, result=digest(1), at=at))
+            calls.save(DigestedCall(module="m", name="g", version=7, result=digest(1), at=_NOON))
+            assert list(map(repr, calls.variants("m", "f"))) == list(map(repr, variants[::-1]))
+            assert list(calls.variants("m", "h")) == []
+
     def test_a_void_or_any_other_storage_returns_the_key_of_what_it_saves(self) -> None:
         """``save(call) == call.key``, of any storage."""
         with self.open() as calls:
@@ -305,6 +356,33 @@ class CallStorageTests(_Suite):
                 calls.save(call)
                 assert plain(calls.load(call.key)) == plain(kept)
             assert calls.count() == 1
+
+    def test_forgetting(self) -> None:
+        """A record that is forgotten is gone; where traces are kept, one says when, how and by whom."""
+        with self.open() as calls:
+            key, other = calls.save(self.call()), calls.save(self.call(2))
+            calls.forget(key)
+            calls.forget(other[:12], "evicted")
+            calls.forget(self.call(3).key)
+            assert list(calls.list()) == []
+            with pytest.raises(KeyError):
+                calls.forget(key[:10])
+            left = calls.forgotten(key)
+            if left is None:
+                pytest.skip("this storage keeps no traces")
+            assert (left.key, left.why) == (key, "forgotten")
+            assert left.at.tzinfo is not None
+            assert "@" in left.who
+            again = calls.forgotten(other)
+            assert again is not None
+            assert again.why == "evicted"
+            assert calls.forgotten(self.call(3).key) is None
+            calls.save(self.call())
+            assert calls.contains(key)
+            calls.forget(key, "evicted")
+            last = calls.forgotten(key)
+            assert last is not None
+            assert last.why == "evicted"
 
     def test_evicting(self) -> None:
         """An evicted record is gone; evicting a full key that is not there is no error, an unknown prefix is."""
@@ -444,6 +522,64 @@ class CallStorageTests(_Suite):
             assert {(call.name, call.metadata["was"]["name"]) for call in found} == {("f", "g"), ("g", "f")}
             assert {call.key for call in found} == set(calls.list())
 
+    def test_where_results_came_from_and_went(self) -> None:
+        """Found by result, by input and by argument: the same by an index as by listing."""
+        with self.open() as calls:
+            shared = digest([0] * 10)
+            made = [self.call(x, result=shared) for x in range(3)]
+            failed = self.call(3, result=shared, outcome=Outcome.ERROR)
+            taking = [self.call(x, name="g", inputs=(made[0].key, made[x - 4].key)) for x in (4, 5)]
+            using = self.call(6, name="g", arguments={"y": shared, "z": digest(1)}, scalars={}, kinds={})
+            for call in (*made, failed, *taking, using):
+                calls.save(call)
+            kept = self.keeps
+            found = calls.makers([shared, digest("nowhere")])
+            if found is not None:
+                assert found == ({shared: made[2].key} if kept else {})
+                assert calls.makers([shared], made[2].key) == ({shared: made[1].key} if kept else {})
+                assert calls.makers([]) == {}
+            for ask, wanted, expected in (
+                (takers, made[0].key, taking),
+                (takers, made[1].key, [taking[1]]),
+                (takers, taking[0].key, []),
+                (users, shared, [using]),
+                (users, digest(1), [made[1], using]),
+                (users, digest("nowhere"), []),
+            ):
+                assert [call.key for call in ask(calls, wanted, 10)] == [call.key for call in expected if kept]
+            assert [call.key for call in takers(calls, made[0].key, 1)] == [call.key for call in taking[:1] if kept]
+            for call in taking:
+                calls.evict(call.key)
+            assert list(takers(calls, made[0].key, 10)) == []
+            calls.save(made[1].evolve(result=digest("other"), at=made[2].at))
+            if found is not None and kept:
+                assert calls.makers([shared], made[2].key) == {shared: made[0].key}
+                assert calls.makers([digest("other")]) == {digest("other"): made[1].key}
+
+    def test_transforming_keeps_lineage(self) -> None:
+        """Where keys change, inputs and parents change with them; what the function changes itself stays."""
+        with self.open() as calls:
+            one = self.call(1)
+            two = self.call(2, inputs=(one.key, digest("elsewhere")), parent=one.key)
+            three = self.call(3, inputs=(two.key,), parent=two.key)
+            for call in (three, one, two):
+                calls.save(call)
+            own = self.call(9).key
+            calls.transform(
+                lambda call: call.evolve(
+                    name={"f": "renamed"}[call.name], parent=own if call.scalars["x"] == 3 else call.parent
+                )
+            )
+            if not self.keeps:
+                return
+            found = {call.scalars["x"]: call for call in calls.query(QueryCall())}
+            assert {call.name for call in found.values()} == {"renamed"}
+            assert found[2].inputs == (found[1].key, digest("elsewhere"))
+            assert found[2].parent == found[1].key != one.key
+            assert (found[3].inputs, found[3].parent) == ((found[2].key,), own)
+            assert [call.key for call in takers(calls, found[1].key, 10)] == [found[2].key]
+            assert list(takers(calls, one.key, 10)) == []
+
     def test_transforming_into_one(self) -> None:
         """Where records come to have one key the usual rule decides, oldest first."""
         with self.open() as calls:
@@ -567,6 +703,31 @@ class RecordStoreTests(_Suite):
             store.calls.evict(call.key)
             assert store.lookup(call.key) is None
             assert store.values.load(digest(1.5)) == 1.5
+
+    def test_acceptances(self) -> None:
+        """What was accepted is found by its new fingerprint, replaced by the same two, and withdrawn."""
+        with self.open() as store:
+            if not isinstance(store, Accepting):
+                pytest.skip("this store keeps no acceptances")
+            assert list(store.acceptances()) == list(store.acceptances(digest("new"))) == []
+            one, two, other = (
+                Acceptance(old=digest(old), new=digest(new), who=f"é\x00{old}", at=_NOON + timedelta(seconds=number))
+                for number, (old, new) in enumerate([("old", "new"), ("older", "new"), ("new", "newer")])
+            )
+            for each in (other, two, one):
+                store.accept(each)
+            found = sorted(store.acceptances(), key=lambda each: each.at)
+            assert [replace(each, signature=None) for each in found] == [one, two, other]
+            assert {each.old for each in store.acceptances(digest("new"))} == {one.old, two.old}
+            assert list(store.acceptances(digest("old"))) == []
+            again = replace(one, function="m.f", added={"seed": digest(42)}, at=_NOON + timedelta(hours=1))
+            store.accept(again)
+            assert replace(store.acceptances(digest("new"))[-1], signature=None) == again
+            assert len(store.acceptances()) == 3
+            assert store.withdraw(two.old, two.new)
+            assert not store.withdraw(two.old, two.new)
+            assert not store.withdraw(one.new, one.old)
+            assert [each.old for each in store.acceptances(digest("new"))] == [one.old]
 
     def test_an_error_may_have_no_value(self) -> None:
         """A failed call without a kept exception is found, and has no result."""

@@ -386,3 +386,70 @@ def test_every_kind_of_store_can_be_asked(filled: Run, tmp_path: Path) -> None:
         assert "calls" in filled("info", "--store", name).stdout
         json.loads(filled("info", "--json", "--store", name).stdout)
         assert "Traceback" not in filled("ls", "--store", name, code=1 if name == "memory" else 0).stderr
+
+
+STUDY = """
+from fleche import cached
+
+def clean(x):
+    return x + 1
+
+@cached
+def fit(x):
+    return clean(x)
+
+class Model:
+    @cached
+    def run(self, x):
+        return clean(x)
+"""
+
+
+def test_an_edit_is_accepted_listed_and_withdrawn(run: Run, tmp_path: Path) -> None:
+    """Nothing is recorded without --yes."""
+    use = [sys.executable, "-c", "from study import fit; fit(1); print(fit.info().misses)"]
+
+    def misses() -> str:
+        return subprocess.run(use, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()
+
+    (tmp_path / "study.py").write_text(STUDY)
+    run("accepted", code=1)
+    assert misses() == "1"
+    assert "no stored call" in run("accept", "study:fit", code=1).stdout
+    (tmp_path / "study.py").write_text(STUDY.replace("x + 1", "1 + x"))
+    shown = run("accept", "study:fit")
+    assert "brings back 1 stored call" in shown.stdout
+    assert "study.clean" in shown.stdout
+    assert "--yes records it" in shown.stdout
+    assert run("accepted", code=1).stdout == "no edit is accepted\n"
+    run("accept", "study:fit", "--only", "other", code=1)
+    run("accept", "study:fit", "--code", "00", code=1)
+    run("accept", "study:fit", "--since", "0.000001s", code=1)
+    told = json.loads(run("accept", "study:fit", "--only", "clean", "--yes", "--json").stdout)
+    assert (told["calls"], told["accepted"]) == (1, True)
+    assert misses() == "0"
+    said = rows(run("accepted", "--json"))
+    assert [row["function"] for row in said] == ["study.fit"]
+    assert "study.fit" in run("accepted", "study.*").stdout
+    run("accepted", "other.*", code=1)
+    assert "--yes" in run("withdraw", said[0]["old"][:8], code=2).stderr
+    run("withdraw", said[0]["old"][:8], "--function", "other", "--yes", code=1)
+    assert "too short" in run("withdraw", "3f", "--yes", code=2).stderr
+    assert "withdrew 1 acceptance" in run("withdraw", said[0]["old"][:8], "--yes").stdout
+    assert misses() == "1"
+
+
+def test_a_function_is_named_by_module_and_name(run: Run, tmp_path: Path) -> None:
+    """Anything else says how."""
+    (tmp_path / "study.py").write_text(STUDY)
+    run("info")
+    run("init")
+    subprocess.run([sys.executable, "-c", "from study import fit; fit(1)"], cwd=tmp_path, check=True)
+    for name, told in [
+        ("study.fit", "module:name"),
+        ("nowhere:fit", "cannot be imported"),
+        ("study:clean", "no function that @cached decorates"),
+        ("study:Model.nothing", "no function that @cached decorates"),
+    ]:
+        assert told in run("accept", name, code=2).stderr
+    run("accept", "study:Model.run", code=1)

@@ -5,6 +5,7 @@ import contextlib
 import contextvars
 import copy
 import io
+import logging
 import pickle
 import socket
 import sqlite3
@@ -15,10 +16,13 @@ import weakref
 
 import pytest
 
-from fleche.digest import Indigestible, digest
+from fleche import cached
+from fleche.digest import Indigestible, digest, register_digest
+from fleche.errors import UncachedWarning
 from tests.digest.specimens import Items, Pair, Plain, Point
 
 pytestmark = pytest.mark.portable
+_SESSION = iter([1])
 
 
 def generator():
@@ -131,22 +135,71 @@ def test_the_path_is_named(make, path):
 
 def test_the_text_names_three_ways_out():
     """The text says what the user would type."""
-    text = str(refused([threading.Lock()], name="cfg"))
-    for way in ('ignore=("cfg",)', 'key={"cfg": lambda cfg: ...}', "register_digest(lock, function)", "__digest__"):
-        assert way in text
+    for value, taught in [(Plain(_lock=threading.Lock()), True), ([threading.Lock()], False)]:
+        error = refused(value, name="cfg")
+        ways = ['@cached(ignore=("cfg",))', '@cached(key={"cfg": lambda cfg: ...})']
+        ways += ['register_digest("tests.digest.specimens.Plain", lambda cfg: ...)'] if taught else ["Make it inside"]
+        assert len(error.ways) == 3
+        for way in ways:
+            assert any(way in told for told in error.ways)
+            assert way in str(error)
+
+
+def test_what_a_function_holds_and_has_no_content_is_no_reason():
+    """Locks, loggers and sentinels are as good as any other; a function that stands at its name is known by that."""
+
+    def holding(held):
+        return lambda x: (held, x)
+
+    key = cached(lambda cfg: cfg).key
+    for held in (threading.Lock(), logging.getLogger("x"), object(), [threading.Event()], 3):
+        assert key(holding(held)) == key(holding(held))
+    assert key(holding(3)) != key(holding(4))
+    assert key(known) == key(known)
+
+
+def known(x, session=_SESSION):
+    """A function of a module, with something of the module's."""
+    return x, session
+
+
+def test_two_functions_over_two_clients_are_no_one_call():
+    """They would share a key: the call runs uncached, and says which variable it is."""
+
+    class Client:
+        def __init__(self, name):
+            self.name, self.lock = name, threading.Lock()
+
+    def asking(client):
+        return lambda: client.name
+
+    @cached(cache="memory")
+    def ask(get):
+        return get()
+
+    with pytest.warns(UncachedWarning, match=r"get \(closure of <lambda>\): client.lock is a _thread.lock"):
+        assert [ask(asking(Client(name))) for name in ("one", "two")] == ["one", "two"]
+    with pytest.raises(Indigestible, match="closure of <lambda>"):
+        cached(strict=True, cache="memory")(lambda get: get())(asking(Client("x")))
+    register_digest(Client, lambda client: client.name)
+    assert [ask(asking(Client(name))) for name in ("one", "two", "one")] == ["one", "two", "one"]
+    assert ask.info().misses == 2
 
 
 def test_an_object_speaks_for_what_it_holds():
     """Nobody can say what identifies a lock; the class of the object that holds it can be taught."""
     text = str(refused({"db": Plain(client=threading.Lock())}, name="cfg"))
-    assert "what identifies cfg['db'] with fleche.digest.register_digest(type(cfg['db']), function)" in text
+    assert (
+        'Say what identifies a Plain: fleche.digest.register_digest("tests.digest.specimens.Plain", lambda plain'
+        in text
+    )
 
 
 def test_the_error_survives_pickling():
     """A worker's error reaches the caller with its facts."""
     error = refused([threading.Lock()])
     again = pickle.loads(pickle.dumps(error))
-    assert (str(again), again.path, again.reason) == (str(error), error.path, error.reason)
+    assert (str(again), again.path, again.reason, again.ways) == (str(error), error.path, error.reason, error.ways)
     assert copy.copy(error).type_name == error.type_name
     assert isinstance(error, TypeError)
 

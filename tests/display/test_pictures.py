@@ -37,7 +37,7 @@ class Page(HTMLParser):
     """The elements of a page; fails on a tag that is not closed, and on one that could run or fetch something."""
 
     SILENT = frozenset(
-        {"div", "span", "style", "table", "thead", "tbody", "tr", "th", "td", "code", "b", "details", "summary"}
+        {"div", "span", "style", "table", "thead", "tbody", "tr", "th", "td", "code", "b", "pre", "details", "summary"}
         | {"svg", "title", "rect", "polyline"}
     )
 

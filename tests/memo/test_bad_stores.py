@@ -227,6 +227,6 @@ def test_info_tells_of_a_store_that_cannot_be_opened(tmp_path: Path) -> None:
 def test_a_result_without_a_digest_is_told_as_a_result(root: Path) -> None:
     """The ways out of an argument are none for a result."""
     f = cached(cache=str(root))(lambda: threading.Lock())
-    with pytest.warns(UncachedWarning, match=r"result is a _thread.lock.*Return its content") as caught:
+    with pytest.warns(UncachedWarning, match=r"(?s)result is a _thread.lock.*Return its content") as caught:
         f()
     assert "ignore=" not in str(caught[0].message)

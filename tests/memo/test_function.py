@@ -367,7 +367,7 @@ def test_a_result_that_cannot_be_stored_is_returned_with_a_warning(cache: Cache)
         with pytest.raises(UncachedWarning) as raised:
             g()
     assert list(raised.value.result) == [1]
-    with pytest.raises(Indigestible, match=r"the result is a list_iterator.*Return its content as plain values"):
+    with pytest.raises(Indigestible, match=r"(?s)the result is a list_iterator.*Return its content as plain values"):
         cached(strict=True)(f.__wrapped__)()
 
 
@@ -468,7 +468,7 @@ def test_modes(cache: Cache) -> None:
     with fleche.mode("read"):
         f(1)
     assert (len(ran), f.info().stored) == (3, 0)
-    with fleche.mode("frozen"), pytest.raises(MissError, match="never computed"):
+    with fleche.mode("frozen"), pytest.raises(MissError, match="is a miss: no call of"):
         f(1)
     f(1)
     assert len(ran) == 4

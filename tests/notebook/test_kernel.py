@@ -144,3 +144,46 @@ def test_keys_complete_behind_the_call_where_ipython_is_told_that_it_may(noteboo
     notebook.run(DEFINE + "\nf(3), f(4)")
     notebook.run("%config IPCompleter.policy_overrides = {'allowed_calls': {cache}}")
     assert len(notebook.complete("cache()[")) == 2
+
+
+CELLS = [
+    "from fleche import cached",
+    "import math\nRATE = 2",
+    "class Model:\n    width = 3\n    def run(self, x):\n        return x * self.width * RATE",
+    "def helper(x):\n    return Model().run(x) + math.floor(x)",
+    "@cached\ndef f(x):\n    print('computing')\n    return helper(x)",
+]
+
+
+def test_cells_that_move_and_run_again_hit(notebook: Notebook) -> None:
+    """Whichever cell a definition is in, and however often and in which order cells run: the code is what counts."""
+    for cell in CELLS:
+        notebook.run(cell)
+    assert notebook.run("f(3)")["text"] == "computing\n"
+    for cell in CELLS:
+        notebook.run(cell)
+    assert notebook.run("f(3)")["text"] == ""
+    notebook.restart()
+    moved = [CELLS[0], "# first\n\n" + CELLS[4], CELLS[3] + "  # later", CELLS[2] + "\n\n" + CELLS[1]]
+    for cell in moved:
+        notebook.run(cell)
+    assert notebook.run("f(3)")["text"] == ""
+
+
+def test_any_definition_that_changes_counts_at_the_next_call(notebook: Notebook) -> None:
+    """A constant, a method, a helper, a name from a module: each is seen at once, and undoing it hits again."""
+    for cell in CELLS:
+        notebook.run(cell)
+    assert notebook.run("f(3)")["text"] == "computing\n"
+    for edit, undo in [
+        ("RATE = 5", CELLS[1]),
+        (CELLS[2].replace("* RATE", "- RATE"), CELLS[2]),
+        ("Model.width = 4", "Model.width = 3"),
+        (CELLS[3].replace("+ math", "- math"), CELLS[3]),
+        (CELLS[3].replace("math.floor", "math.ceil"), CELLS[3]),
+        (CELLS[4].replace("f(x)", "f(x, y=1)"), CELLS[4]),
+    ]:
+        notebook.run(edit)
+        assert notebook.run("f(3)")["text"] == "computing\n", edit
+        notebook.run(undo)
+        assert notebook.run("f(3)")["text"] == "", undo

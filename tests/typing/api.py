@@ -7,7 +7,7 @@ from typing import Any, assert_type
 
 from fleche import Ignored, Required, cache, cached
 from fleche.caches import BaseCache
-from fleche.call import Call, Handle
+from fleche.call import Call, Forgetting, Handle
 from fleche.digest import Digest
 from fleche.memo import (
     AsyncCachedFunction,
@@ -130,6 +130,7 @@ def verbs() -> None:
     assert_type(plain.load(1), float)
     assert_type(plain.rerun(1), float)
     assert_type(plain.forget(1), bool)
+    assert_type(plain.forget(1, downstream=True), Forgetting)
     assert_type(plain.ref(1), Handle)
     assert_type(plain.calls, QueryIterator)
     assert_type(plain.query(a=1), QueryIterator)

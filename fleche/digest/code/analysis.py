@@ -9,9 +9,10 @@ from typing import Any
 
 from fleche.digest.code.bytecode import MAGIC, encode_code
 from fleche.digest.code.frames import MISSING, text
-from fleche.digest.code.names import Names, names_of_code, names_of_source
+from fleche.digest.code.names import Names, names_of_source
 from fleche.digest.code.normal import normalise
-from fleche.digest.code.sources import Source, Sources
+from fleche.digest.code.opcodes import names_of_code
+from fleche.digest.code.sources import Looked, Sources
 
 __all__ = ["Analysis", "Part", "is_ours"]
 
@@ -26,12 +27,15 @@ def is_ours(value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is known of one code object: its encoding, how that was found, and the names in it."""
+    """What is known of one code object: its encoding, how that was found, the names in it, and its source text.
+
+    Not its syntax tree, which would stay in memory as long as the function does.
+    """
 
     label: bytes
     how: str
     names: Names
-    source: Source | None
+    source: str | None
 
 
 class Analysis:
@@ -43,24 +47,24 @@ class Analysis:
         self._sources = sources
         self._parts: dict[tuple[int, int], tuple[CodeType, dict[str, Any], Part]] = {}
 
-    def of(self, function: FunctionType) -> Part:
-        """Return the encoding and the names of a function's code."""
+    def of(self, function: FunctionType, looked: Looked) -> Part:
+        """Return the encoding and the names of a function's code; ``looked`` is what this walk knows of files."""
         code, space = function.__code__, function.__globals__
         key = (id(code), id(space))
         known = self._parts.get(key)
         if known is None:
             if len(self._parts) >= self.LIMIT:
                 self._parts.clear()
-            known = self._parts[key] = (code, space, self._part(code, space))
+            known = self._parts[key] = (code, space, self._part(code, space, looked))
         return known[2]
 
-    def _part(self, code: CodeType, space: dict[str, Any]) -> Part:
-        source = self._sources.find(code, space)
+    def _part(self, code: CodeType, space: dict[str, Any], looked: Looked) -> Part:
+        source = self._sources.find(code, space, looked)
         if source is None:
             return Part(b"B" + text(MAGIC) + encode_code(code), "bytecode", names_of_code(code), None)
         kept = [d for d in getattr(source.node, "decorator_list", []) if not _is_our_decorator(d, space, source.ours)]
         label = b"S" + normalise(source.node, owner=source.owner, decorators=kept)
-        return Part(label, "source", names_of_source(source.node), source)
+        return Part(label, "source", names_of_source(source.node), source.text)
 
 
 def _is_our_decorator(expression: Any, space: dict[str, Any], ours: frozenset[str]) -> bool:

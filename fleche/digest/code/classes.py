@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-import sys
 from collections.abc import Iterator
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
 from fleche.digest.code.frames import constant, text, word
 from fleche.digest.code.identity import home
+from fleche.digest.code.records import field_values, is_made, member_values
 
 __all__ = ["attributes", "class_label"]
 
@@ -31,17 +31,14 @@ _AUTOMATIC = frozenset(
         "__parameters__",
         "__abstractmethods__",
         "_abc_impl",
-        "__match_args__",
         "__dataclass_fields__",
         "__dataclass_params__",
         "__attrs_attrs__",
         "__attrs_own_setattr__",
-        "__replace__",
         "_is_protocol",
         "__protocol_attrs__",
         "__non_callable_proto_members__",
         "_is_runtime_protocol",
-        "__subclasshook__",
         "__classdictcell__",
         "__type_params__",
     }
@@ -77,31 +74,10 @@ def attributes(cls: type) -> Iterator[tuple[str, Any]]:
             continue
         if name == "__hash__" and value is None:  # what a class with __eq__ gets
             continue
-        if not _generated(value):
+        if not (is_made(cls, name, value) or _generated(value)):
             yield name, value
-    for name, member in list(members.items()):
-        yield f"member {name}", member._value_
-    if is_tuple:
-        for name, value in cls.__dict__["_field_defaults"].items():
-            yield f"field {name} default", value
-    yield from _field_values(cls)
-
-
-def _field_values(cls: type) -> Iterator[tuple[str, Any]]:
-    dataclasses = sys.modules.get("dataclasses")
-    for name, entry in cls.__dict__.get("__dataclass_fields__", {}).items():
-        for part in ("default", "default_factory"):
-            value = getattr(entry, part)
-            if dataclasses is None or value is not dataclasses.MISSING:
-                yield f"field {name} {part}", value
-        if entry.metadata:
-            yield f"field {name} metadata", dict(entry.metadata)
-    attr = sys.modules.get("attr")
-    for entry in cls.__dict__.get("__attrs_attrs__", ()):
-        for part in ("default", "validator", "converter", "on_setattr"):
-            value = getattr(entry, part, None)
-            if value is not None and value is not getattr(attr, "NOTHING", None):
-                yield f"field {entry.name} {part}", getattr(value, "factory", value)
+    yield from member_values(members)
+    yield from field_values(cls)
 
 
 def class_label(cls: type) -> bytes:

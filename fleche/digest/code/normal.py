@@ -8,8 +8,9 @@ fields exist). ``docs/formats/code.md`` gives the encoding.
 from __future__ import annotations
 
 import ast
+import functools
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fleche.digest.code.frames import constant, text, word
@@ -47,51 +48,57 @@ class _Writer:
 
     def __init__(self, owner: str | None, optimised: bool) -> None:
         self.parts: list[bytes] = []
+        self.add = self.parts.append
         self._owner = owner.lstrip("_") if owner else None
         self._optimised = optimised
         self._annotated = False  # inside a decorated class, whose decorator may read the annotations of methods
         self._in_class = False
 
     def value(self, value: Any) -> None:
-        if isinstance(value, ast.AST):
-            self._node(value)
-        elif isinstance(value, list):
-            items = self._items(value)
-            self.parts.append(b"l" + word(len(items)))
-            for item in items:
-                self.value(item)
-        elif isinstance(value, str):
-            self.parts.append(b"s" + text(self._mangled(value)))
-        else:
-            self.parts.append(constant(value))
+        _HOW[type(value)](self, value)
 
-    def _node(self, node: ast.AST) -> None:
-        if isinstance(node, ast.Constant):
-            self.parts.append(b"k" + constant(node.value))
-        elif isinstance(node, FUNCTIONS):
-            self.function(node, getattr(node, "decorator_list", []), outermost=False)
-        elif isinstance(node, ast.ClassDef):
-            self._class(node)
-        elif isinstance(node, ast.AnnAssign) and not self._in_class:
-            self._local(node)
-        elif isinstance(node, ast.JoinedStr):
-            self._joined(node)
-        elif isinstance(node, _Arguments):
-            self.fields("arguments", ast.iter_fields(node))
-        elif isinstance(node, ast.Name) and node.id == "__debug__":
-            self.parts.append(b"k" + constant(not self._optimised))
+    def on_list(self, values: list[Any]) -> None:
+        items = self.items(values)
+        self.add(b"l" + word(len(items)))
+        for item in items:
+            _HOW[type(item)](self, item)
+
+    def on_text(self, name: str) -> None:
+        self.add(_identifier(name if self._owner is None else self._mangled(name)))
+
+    def on_other(self, value: Any) -> None:
+        self.add(constant(value))
+
+    def on_constant(self, node: ast.Constant) -> None:
+        value = node.value
+        self.add(b"k" + (_string(value) if type(value) is str else constant(value)))
+
+    def on_name(self, node: ast.Name) -> None:
+        if node.id == "__debug__":
+            self.add(b"k" + constant(not self._optimised))
         else:
-            self.fields(type(node).__name__, ast.iter_fields(node))
+            self.add(_named(node.id if self._owner is None else self._mangled(node.id)))
+
+    def on_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
+        self.function(node, getattr(node, "decorator_list", []), outermost=False)
+
+    def on_annotation(self, node: ast.AnnAssign) -> None:
+        if self._in_class:
+            _plain(_ANNOTATED, self, node)
+        elif node.value is None:
+            self.fields("AnnAssign", [("target", node.target)])  # it makes the name local
+        else:
+            self.fields("Assign", [("targets", [node.target]), ("value", node.value)])
 
     def fields(self, name: str, fields: Iterable[tuple[str, Any]]) -> None:
         kept = [
             (field, value)
             for field, value in fields
-            if field not in _SKIPPED and value is not None and not (isinstance(value, list) and not self._items(value))
+            if field not in _SKIPPED and value is not None and not (isinstance(value, list) and not self.items(value))
         ]
-        self.parts.append(b"n" + text(name) + word(len(kept)))
+        self.add(b"n" + text(name) + word(len(kept)))
         for field, value in kept:
-            self.parts.append(text(field))
+            self.add(text(field))
             self.value(value)
 
     def function(
@@ -109,7 +116,7 @@ class _Writer:
         self.value(node.body)
         self._annotated, self._in_class = before
 
-    def _class(self, node: ast.ClassDef) -> None:
+    def on_class(self, node: ast.ClassDef) -> None:
         outside = [(field, value) for field, value in ast.iter_fields(node) if field != "body"]
         self.fields("ClassDef", outside)
         before = self._annotated, self._in_class, self._owner
@@ -118,13 +125,7 @@ class _Writer:
         self.value(node.body)
         self._annotated, self._in_class, self._owner = before
 
-    def _local(self, node: ast.AnnAssign) -> None:
-        if node.value is None:
-            self.fields("AnnAssign", [("target", node.target)])  # it makes the name local
-        else:
-            self.fields("Assign", [("targets", [node.target]), ("value", node.value)])
-
-    def _joined(self, node: ast.JoinedStr) -> None:
+    def on_joined(self, node: ast.JoinedStr) -> None:
         values: list[ast.expr] = []
         for part in node.values:
             last = values[-1] if values else None
@@ -134,27 +135,31 @@ class _Writer:
                 values.append(part)
         self.fields("JoinedStr", [("values", values)])
 
-    def _items(self, values: list[Any]) -> list[Any]:
-        return [value for value in values if not (isinstance(value, ast.stmt) and self._idle(value))]
+    def on_parameters(self, node: _Arguments) -> None:
+        self.fields("arguments", ((field, getattr(node, field)) for field in node._fields))
+
+    def items(self, values: list[Any]) -> list[Any]:
+        if not values or not isinstance(values[0], ast.stmt):
+            return values
+        return [value for value in values if not self._idle(value)]
 
     def _idle(self, statement: ast.stmt) -> bool:
-        if isinstance(statement, ast.Assert):
-            return self._optimised
-        bare = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-        return bare or isinstance(statement, ast.Pass)
+        kind = type(statement)
+        if kind is ast.Expr:
+            return type(statement.value) is ast.Constant  # type: ignore[attr-defined]
+        return kind is ast.Pass or (kind is ast.Assert and self._optimised)
 
     def _mangled(self, name: str) -> str:
         private = self._owner and name.startswith("__") and not name.endswith("__") and "." not in name
         return f"_{self._owner}{name}" if private else name
 
 
-class _Arguments(ast.AST):
+class _Arguments:
     """Parameters, without what does not count."""
 
     _fields = ("posonlyargs", "args", "vararg", "kwonlyargs", "kw_defaults", "kwarg", "defaults")
 
     def __init__(self, node: ast.arguments, *, annotations: bool, defaults: bool) -> None:
-        super().__init__()
         for field in self._fields:
             value = getattr(node, field)
             if field in ("kw_defaults", "defaults"):
@@ -166,3 +171,82 @@ class _Arguments(ast.AST):
 
 def _bare(argument: ast.arg) -> ast.arg:
     return ast.arg(arg=argument.arg)
+
+
+_BLOCKS = frozenset({"body", "orelse", "finalbody"})  # the lists of statements
+
+
+class _Kind:
+    """What is known of a class of nodes: its fields, and how a node with so many kept ones begins."""
+
+    def __init__(self, kind: type[ast.AST]) -> None:
+        self.fields = [(field, text(field), field in _BLOCKS) for field in kind._fields if field not in _SKIPPED]
+        self.heads = [b"n" + text(kind.__name__) + word(number) for number in range(len(self.fields) + 1)]
+
+
+_ANNOTATED = _Kind(ast.AnnAssign)
+
+
+class _How(dict[type, Callable[[_Writer, Any], None]]):
+    """How values are written, by their type."""
+
+    def __missing__(self, kind: type) -> Callable[[_Writer, Any], None]:
+        found: Callable[[_Writer, Any], None] = _Writer.on_other
+        if issubclass(kind, ast.AST):
+            known = _Kind(kind)
+            found = functools.partial(_plain if known.fields else _empty, known)
+        self[kind] = found
+        return found
+
+
+def _plain(kind: _Kind, writer: _Writer, node: ast.AST) -> None:
+    """Write a node as its class says: what most nodes of a tree are."""
+    have = node.__dict__
+    kept: list[tuple[bytes, Any]] = []
+    for field, frame, block in kind.fields:
+        value = have.get(field)
+        if value is None or (type(value) is list and (not value or (block and not writer.items(value)))):
+            continue
+        kept.append((frame, value))
+    add = writer.add
+    add(kind.heads[len(kept)])
+    for frame, value in kept:
+        add(frame)
+        _HOW[type(value)](writer, value)
+
+
+def _empty(kind: _Kind, writer: _Writer, node: ast.AST) -> None:  # noqa: ARG001 - called as `_plain` is
+    """Write a node without fields, such as an operator."""
+    writer.add(kind.heads[0])
+
+
+_HOW = _How(
+    {
+        list: _Writer.on_list,
+        str: _Writer.on_text,
+        ast.Constant: _Writer.on_constant,
+        ast.Name: _Writer.on_name,
+        ast.FunctionDef: _Writer.on_function,
+        ast.AsyncFunctionDef: _Writer.on_function,
+        ast.Lambda: _Writer.on_function,
+        ast.ClassDef: _Writer.on_class,
+        ast.AnnAssign: _Writer.on_annotation,
+        ast.JoinedStr: _Writer.on_joined,
+        _Arguments: _Writer.on_parameters,
+    }
+)
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _identifier(name: str) -> bytes:
+    return b"s" + text(name)
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _named(name: str) -> bytes:
+    return b"n" + text("Name") + word(1) + text("id") + b"s" + text(name)
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _string(value: str) -> bytes:
+    return constant(value)

@@ -9,7 +9,7 @@ import importlib.util
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -18,17 +18,21 @@ from fleche.digest.code.classes import attributes, class_label
 from fleche.digest.code.frames import MISSING, text
 from fleche.digest.code.graph import Node
 from fleche.digest.code.identity import MAIN, function_identity, home
-from fleche.digest.code.names import Chain, Names, names_of_code
+from fleche.digest.code.names import Chain, Names
+from fleche.digest.code.objects import imported, lazy_attribute, methods_of, place_of, shown_name, wrapped_by
+from fleche.digest.code.opcodes import names_of_code, stored_attributes
 from fleche.digest.code.scope import Scope
 from fleche.digest.code.seen import Seen, contents
+from fleche.digest.code.sources import Looked
 from fleche.digest.code.values import (
     Cut,
     Open,
-    classes_in,
+    code_in,
     holds_code,
     is_container,
     is_immutable,
     is_opaque,
+    is_plain,
     is_small,
     views,
 )
@@ -51,8 +55,22 @@ _BY_NAME = frozenset(
         "__package__",
     }
 )
+_AT_CREATION = frozenset({"__init_subclass__", "__set_name__"})
+_WRAPPED = frozenset({"__wrapped__", *functools.WRAPPER_ASSIGNMENTS, "__type_params__"})
 _FUNCTION_TYPES = (types.BuiltinFunctionType, types.MethodWrapperType, types.WrapperDescriptorType)
 _DESCRIPTOR_TYPES = (types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType)
+
+
+_Classes = tuple[tuple[str, type], ...]
+_Functions = tuple[FunctionType, ...]
+_Looked = tuple[Any, Digest | None, str, _Classes, _Functions]
+"""A value, its digest (None: it has none), how that was found, and the walked classes and functions in it."""
+
+
+class _Several(tuple[FunctionType, ...]):
+    """Functions that are walked as one root."""
+
+    __slots__ = ()
 
 
 class Walker:
@@ -70,7 +88,10 @@ class Walker:
         self._state: set[tuple[int, str]] = set()  # names that are rebound, by namespace
         self._changed: set[int] = set()  # objects and cells that are changed in place
         self._touched: set[str] = set()  # attributes through which methods change things
+        self._at_creation: set[int] = set()  # functions that run when a class is made
         self._kept: list[Any] = []  # keeps the objects behind the identities above alive
+        self._looked: Looked = {}
+        self._digests: dict[int, _Looked] = {}
         self.seen = Seen()
         self._nodes: dict[int, Node] = {}
         self._todo: deque[Callable[[], None]] = deque()
@@ -85,7 +106,7 @@ class Walker:
         """
         while True:
             before = len(self._state), len(self._changed), len(self._touched)
-            self.seen, self._nodes = Seen(), {}
+            self.seen, self._nodes, self._digests = Seen(), {}, {}
             node = self._root(root)
             for cls in brought:
                 if not is_dynamic(cls):
@@ -93,9 +114,18 @@ class Walker:
             while self._todo:
                 self._todo.popleft()()
             if before == (len(self._state), len(self._changed), len(self._touched)):
+                self._looked.clear()  # syntax trees are large
                 return node
 
+    def graphs(self, functions: Sequence[FunctionType]) -> list[Node]:
+        """Return the graphs of several functions, in one walk: what they share is one node."""
+        return list(self.walk(_Several(functions)).edges.values())
+
     def _root(self, root: Any) -> Node:
+        if isinstance(root, _Several):
+            return Node(
+                "", "", b"", "", {f"{at:09}": self._function(each, walked=True) for at, each in enumerate(root)}
+            )
         if isinstance(root, FunctionType):
             return self._function(root, walked=True)
         if isinstance(root, type):
@@ -111,15 +141,15 @@ class Walker:
         if walked is None:
             walked = self._scope.covers(home(function))
         closed = function.__closure__
-        name = ".".join(function_identity(function))
+        name = shown_name(function)
         if not walked and not closed:
             return self._named("function", (home(function), function.__code__.co_qualname), name)
         self._kept.append(function)
         seen = (function, function.__code__, function.__defaults__, function.__kwdefaults__)
         self.seen.functions[id(function)] = seen
         if walked:
-            part = self._analysis.of(function)
-            label, how, source = part.label, part.how, part.source.text if part.source else None
+            part = self._analysis.of(function, self._looked)
+            label, how, source = part.label, part.how, part.source
         else:  # a wrapper of another package: what it wraps counts, its own code by name
             part = Part(b"", "by name", names_of_code(function.__code__), None)
             label, how, source = text(home(function)) + text(function.__code__.co_qualname), "by name", None
@@ -203,20 +233,21 @@ class Walker:
 
     def _attribute(self, value: Any, chain: Chain, at: int) -> Node:
         """Follow the rest of a chain as long as it leads through modules."""
-        name = ".".join(chain)
         while isinstance(value, ModuleType) and at < len(chain):
             if not self._scope.covers(value.__name__):
-                return self._named("module", (value.__name__, *chain[at:]), name)
+                return self._named("module", (value.__name__, *chain[at:]), ".".join(chain))
             found = self._read(vars(value), chain[at])
             if isinstance(found, Node):
                 return found
             if found is MISSING:
-                found = _lazy(value, chain[at])
+                found = lazy_attribute(value, chain[at])
             if found is MISSING:
-                return self._named("unbound", (value.__name__, *chain[at:]), name)
+                return self._named("unbound", (value.__name__, *chain[at:]), ".".join(chain))
             value, at = found, at + 1
+        name = ".".join(chain[:at])
         if isinstance(value, FunctionType) and at < len(chain) and chain[at] in vars(value):
             found = self._read(vars(value), chain[at])
+            name = ".".join(chain[: at + 1])
             extra = found if isinstance(found, Node) else self._value(found, name)
             return Node("attribute", name, b"", "by name", {"function": self._value(value, name), "value": extra})
         return self._value(value, name)
@@ -233,16 +264,18 @@ class Walker:
         rest = ((taken,) if taken else ()) + chain[1:]
         if not self._scope.covers(module):
             return self._named("module", (module, *rest), ".".join(chain))
-        loaded = _import(module)
+        loaded = imported(module)
         if loaded is None:
             return self._named("unbound", (module, *rest), ".".join(chain))
         if taken and taken not in vars(loaded):
-            _import(f"{module}.{taken}")
+            imported(f"{module}.{taken}")
         return self._attribute(loaded, (module, *rest), 1)
 
     # State
 
     def _note_state(self, function: FunctionType, names: Names) -> None:
+        if function.__code__.co_name in _AT_CREATION or id(function) in self._at_creation:
+            return  # it runs once for each class, before anything is called
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
         space = function.__globals__
         for chain in names.rebound:
@@ -343,13 +376,14 @@ class Walker:
             return {"get": value.func}
         if isinstance(value, (functools.partial, functools.partialmethod)):
             return {"function": value.func, "args": tuple(value.args), "keywords": dict(value.keywords)}
-        wrapped = _wrapped(value)
+        wrapped = wrapped_by(value)
         return None if wrapped is None else {"function": wrapped}
 
     def _composite(self, value: Any, name: str, parts: dict[str, Any]) -> Node:
         if is_ours(value) and "function" in parts:  # a cached function counts as what it wraps
             return self._value(parts["function"], name)
         kind = type(value)
+        parts = parts | self._of_wrapper(value)
         node = Node("wrapper", name or kind.__qualname__, text(kind.__module__) + text(kind.__qualname__), "by type")
         self._nodes[id(value)] = node
         self._kept.append(value)
@@ -358,7 +392,28 @@ class Walker:
 
     def _fill(self, node: Node, parts: dict[str, Any]) -> None:
         for label, part in parts.items():
-            node.edges[label] = self._value(part, label)
+            node.edges[label] = self._value(part, f"{node.name} {label}")
+
+    def _of_wrapper(self, value: Any) -> dict[str, Any]:
+        """Return what a wrapper of a walked class has besides what it wraps: its class, and what it holds."""
+        kind = type(value)
+        if not self._deep or not self._scope.covers(kind.__module__):
+            return {}
+        return {"class": kind, **self._held(value)}
+
+    def _held(self, value: Any) -> dict[str, Any]:
+        """Return what an object of a walked class holds, by the label of its edge; what its methods assign is state."""
+        space = getattr(value, "__dict__", None)
+        if type(space) is not dict:
+            return {}
+        rebound = frozenset[str]().union(*map(stored_attributes, methods_of(type(value))))
+        self.seen.sizes[id(space)] = (space, len(space))
+        found = {}
+        for name, held in list(space.items()):
+            if name in _WRAPPED or name in rebound or (name in self._touched and is_container(held)):
+                continue
+            found[f"attribute {name}"] = self.seen.name(space, name)
+        return found
 
     def _builtin(self, value: Any, name: str) -> Node:
         owner = getattr(value, "__self__", None)
@@ -390,19 +445,39 @@ class Walker:
             node.edges[f"item {at:09}"] = self._value(item, str(at))
 
     def _digested(self, value: Any, name: str, *, mutable: bool) -> Node:
-        if is_opaque(value):
+        known = self._digests.get(id(value))
+        if known is None or known[0] is not value:
+            try:
+                known = self._digests[id(value)] = self._look_at(value, mutable=mutable)
+            except Cut as cut:
+                return Node("cycle", name, cut.encoding, "by distance")
+        _, found, how, classes, functions = known
+        if found is None:
             return self._opaque(value, name)
+        edges = {label: self._class(cls) for label, cls in classes}
+        again = mutable and how == "by value"
+        kept = value if edges else None
+        return Node("constant", name, found.raw, how, edges, again=again, functions=functions, value=kept)
+
+    def _look_at(self, value: Any, *, mutable: bool) -> _Looked:
+        """Return the digest of a value, how it was found, and the walked classes in it; once in each walk.
+
+        Raises:
+            Cut: The value is being digested.
+        """
+        if is_opaque(value):
+            return value, None, "", (), ()
         small = mutable and is_small(value)
         try:
             found = self._taken(value)
-        except Cut as cut:
-            return Node("cycle", name, cut.encoding, "by distance")
+        except Cut:
+            raise
         except Exception:  # a value that has no digest, for whatever reason, never refuses the call
-            return self._opaque(value, name)
+            return value, None, "", (), ()
         if small:
             self._watch_value(value, found)
-        node = Node("constant", name, found.raw, "by value" if small or not mutable else "by binding")
-        return self._with_classes(node, value, everywhere=True)
+        how = "by value" if small or not mutable else "by binding"
+        return value, found, how, *self._code_in(value, everywhere=True)
 
     def _taken(self, value: Any) -> Digest:
         for _ in range(TRIES):
@@ -425,15 +500,25 @@ class Walker:
         kind = type(value)
         if kind in (list, tuple, dict):  # only that part of it counts by type which has no digest
             return self._table(value, name)
-        node = Node("opaque", name, text(kind.__module__) + text(kind.__qualname__), "by type")
-        return self._with_classes(node, value, everywhere=False)
-
-    def _with_classes(self, node: Node, value: Any, *, everywhere: bool) -> Node:
-        """Add the classes of the objects in a value: their methods are code."""
-        if self._deep:
-            for qualname, cls in classes_in(value, self._scope.covers, everywhere=everywhere).items():
-                node.edges[f"class {qualname}"] = self._class(cls)
+        label = text(kind.__module__) + text(kind.__qualname__)
+        edges = {label: self._class(cls) for label, cls in self._code_in(value, everywhere=False)[0]}
+        node = Node("opaque", name, label, "by type", edges)
+        if self._deep and self._scope.covers(kind.__module__) and not is_opaque(value):
+            self._nodes[id(value)] = node
+            self._kept.append(value)
+            self._todo.append(lambda: self._fill(node, self._held(value)))
         return node
+
+    def _code_in(self, value: Any, *, everywhere: bool) -> tuple[_Classes, _Functions]:
+        """Return the walked classes of the objects in a value, by the label of their edge, and the walked functions.
+
+        The methods of the classes are code. Functions are part of the value's digest, and are shown only.
+        """
+        if not self._deep or is_plain(value):
+            return (), ()
+        classes, functions = code_in(value, self._scope.covers, everywhere=everywhere)
+        functions.sort(key=place_of)  # a set has no order
+        return tuple((f"class {qualname}", cls) for qualname, cls in classes.items()), tuple(functions)
 
     def _with_class(self, node: Node, value: Any) -> Node:
         """Add the class of an object whose content does not count: its methods do."""
@@ -462,6 +547,9 @@ class Walker:
     def _expand_class(self, node: Node, cls: type) -> None:
         space = cls.__dict__
         self.seen.sizes[id(cls)] = (space, len(space))
+        if issubclass(cls, type):
+            made = (cls.__dict__.get(name) for name in ("__new__", "__init__", "__prepare__"))
+            self._at_creation.update(id(getattr(each, "__func__", each)) for each in made)
         if type(cls) is not type:
             node.edges["metaclass"] = self._value(type(cls))
         for at, base in enumerate(cls.__bases__):
@@ -471,44 +559,21 @@ class Walker:
             node.edges[f"attribute {name}"] = value
 
     def _class_value(self, cls: type, name: str, found: Any) -> Node:
+        shown = f"{cls.__qualname__}.{name.removeprefix('field ').removeprefix('member ')}"
         if (id(cls), name) in self._state or (name in self._touched and is_container(found)):
-            return _state(name)
+            return _state(shown)
         if name in cls.__dict__:
             found = self.seen.name(cls.__dict__, name)
-        return self._value(found, name)
+        return self._value(found, shown)
 
     def _named(self, kind: str, label: tuple[str, ...], name: str) -> Node:
-        return Node(kind, name or kind, b"".join(map(text, label)), "by name")
+        return Node(kind, name or kind, _joined(label), "by name")
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _joined(label: tuple[str, ...]) -> bytes:
+    return b"".join(map(text, label))
 
 
 def _state(name: str) -> Node:
     return Node("state", name, b"", "by name")
-
-
-def _lazy(module: ModuleType, name: str) -> Any:
-    """Return what a module's own ``__getattr__`` gives."""
-    try:
-        return getattr(module, name, MISSING)
-    except Exception:
-        return MISSING
-
-
-def _wrapped(value: Any) -> Any:
-    """Return what a wrapper object wraps, or None, without running code of other people."""
-    if not callable(value):
-        return None
-    if is_ours(type(value)):
-        return getattr(value, "__wrapped__", None)
-    try:
-        return object.__getattribute__(value, "__dict__").get("__wrapped__")
-    except AttributeError:
-        return None
-
-
-def _import(module: str) -> ModuleType | None:
-    if module in sys.modules:
-        return sys.modules[module]
-    try:
-        return importlib.import_module(module)
-    except Exception:
-        return None

@@ -12,7 +12,7 @@ from typing import Any
 
 from fleche.digest.code.identity import MAIN, function_identity
 
-__all__ = ["Scope", "project_directory"]
+__all__ = ["Scope", "project_directory", "views"]
 
 _MARKS = ("pyproject.toml", "fleche.toml", ".git")
 _INSTALLED = ("site-packages", "dist-packages")
@@ -59,6 +59,18 @@ class Scope:
         if any(module == root or module.startswith(f"{root}.") for root in self.packages):
             return True
         return self.directory is not None and not installed(top) and _below(_origin(top), self.directory)
+
+
+def views(root: Any, roots: Iterable[str] = ()) -> list[Scope]:
+    """Return the scopes that a function may have had where it was: in a project, in a package, in main."""
+    module = function_identity(root)[0]
+    top = module.partition(".")[0]
+    own = set() if module == MAIN else {top}
+    found = [Scope({*own, *roots}, project_directory())]
+    origin = None if module == MAIN or installed(top) else _origin(top)
+    if origin is not None:
+        found.append(Scope({*own, *roots}, _marked(Path(origin).absolute().parent)))
+    return [*found, Scope({*own, *roots})]
 
 
 def project_directory() -> Path:

@@ -19,6 +19,7 @@ from collections.abc import Callable, MutableMapping, MutableSequence, MutableSe
 from typing import Any
 
 from fleche.digest.code.frames import word
+from fleche.digest.code.identity import home
 from fleche.digest.text import Digest
 from fleche.digest.walk import digest
 
@@ -27,11 +28,12 @@ __all__ = [
     "SMALL",
     "Cut",
     "Open",
-    "classes_in",
+    "code_in",
     "holds_code",
     "is_container",
     "is_immutable",
     "is_opaque",
+    "is_plain",
     "is_small",
     "views",
 ]
@@ -67,6 +69,11 @@ def is_immutable(value: Any) -> bool:
     if kind is tuple or kind is frozenset:
         return all(map(is_immutable, value))
     return kind in _IMMUTABLE or isinstance(value, enum.Enum)
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is of a type that cannot hold an object of anybody's class."""
+    return type(value) in _LEAVES
 
 
 def is_container(value: Any) -> bool:
@@ -155,8 +162,10 @@ def views(value: Any) -> list[tuple[Any, tuple[Any, ...]]] | None:
     return found
 
 
-def classes_in(value: Any, covers: Callable[[str], bool], *, everywhere: bool) -> dict[str, type]:
-    """Return the walked classes of which instances are in a value, by name: their methods are code that it brings.
+def code_in(
+    value: Any, covers: Callable[[str], bool], *, everywhere: bool
+) -> tuple[dict[str, type], list[types.FunctionType]]:
+    """Return the walked code that a value brings: the classes of which instances are in it, by name, and its functions.
 
     Args:
         value: Any value; looked at through containers and the attributes of objects, and never changed.
@@ -164,7 +173,8 @@ def classes_in(value: Any, covers: Callable[[str], bool], *, everywhere: bool) -
         everywhere: Whether to look inside objects of other packages too. Not in what has no digest, such as a logger:
             it leads to half of the process.
     """
-    found: dict[str, type] = {}
+    classes: dict[str, type] = {}
+    functions: list[types.FunctionType] = []
     todo, seen = [value], set()
     while todo:
         item = todo.pop()
@@ -172,17 +182,25 @@ def classes_in(value: Any, covers: Callable[[str], bool], *, everywhere: bool) -
         if kind in _LEAVES or id(item) in seen:
             continue
         seen.add(id(item))
+        if isinstance(item, types.FunctionType):
+            functions += [item] if covers(home(item)) else []
+            continue
+        if isinstance(item, types.MethodType):
+            todo += [item.__func__, item.__self__]
+            continue
         walked = covers(kind.__module__) or "<locals>" in kind.__qualname__
         if walked:
-            found[f"{kind.__module__}.{kind.__qualname__}"] = kind
+            classes[f"{kind.__module__}.{kind.__qualname__}"] = kind
         if isinstance(item, dict):
             todo.extend(dict.keys(item))
             todo.extend(dict.values(item))
+        elif kind is types.MappingProxyType:
+            todo.extend(item.items())
         elif isinstance(item, (list, tuple, set, frozenset, deque)):
             todo.extend([] if _LEAVES.issuperset(map(type, item)) else item)
         if walked or everywhere:
             todo.extend(_attributes(item))
-    return found
+    return classes, functions
 
 
 def _attributes(item: Any) -> list[Any]:
@@ -198,7 +216,7 @@ def _attributes(item: Any) -> list[Any]:
     return values
 
 
-_LEAVES = _IMMUTABLE | {type, types.FunctionType, types.MethodType}
+_LEAVES = _IMMUTABLE | {type}
 
 
 class Cut(Exception):

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from operator import is_
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal
 
-from fleche.digest.code.frames import MISSING, text
-from fleche.digest.code.graph import CodeTree, Node, graph_digest, tree_of
+from fleche.digest.code.frames import text
+from fleche.digest.code.graph import Node, graph_digest
 from fleche.digest.code.identity import MAIN, always_fingerprinted, function_identity
+from fleche.digest.code.pause import Paused
+from fleche.digest.code.tree import CodeTree, tree_of
 from fleche.digest.text import Digest
 
 if TYPE_CHECKING:
     from fleche.digest.code.analysis import Analysis
+    from fleche.digest.code.reach import Walker
     from fleche.digest.code.scope import Scope
     from fleche.digest.code.seen import Seen
     from fleche.digest.code.values import Open
 
-__all__ = ["CodeWatch", "Mode", "fingerprint"]
+__all__ = ["CodeWatch", "Mode", "fingerprint", "graph_of"]
 
 Mode = Literal["deep", "own"]
 
@@ -52,7 +54,10 @@ class _Watch:
 
     def tree(self, types: AbstractSet[type] = _NONE) -> CodeTree:
         """Return what the fingerprint is made of, as it stands now; its digest is that of `current`."""
-        return tree_of(self.taken(types).root)
+        return tree_of(self.taken(types).root, self._graphs)
+
+    def _graphs(self, functions: Sequence[FunctionType]) -> Sequence[Node]:
+        return _PROCESS.graphs(functions, self._mode, self._new_scope())
 
     def taken(self, types: AbstractSet[type] = _NONE) -> Snapshot:
         """Return the fingerprint and what it rests on, as it stands now."""
@@ -114,59 +119,34 @@ class CodeWatch(_Watch):
         super().__init__(function, mode, tuple(roots), tuple(environment))
         _PROCESS.claim(function, roots)
 
+    def elsewhere(self, types: AbstractSet[type] = _NONE) -> Iterator[Node]:
+        """Yield what the function reaches, as seen from places where it may have been: more, or less, is walked there.
+
+        Args:
+            types: As for `current`.
+        """
+        yield self.taken(types).root
+        if self._mode != "deep":
+            return
+        from fleche.digest.code.scope import views
+
+        own = self._scope or self._new_scope()
+        for scope in views(self._function, self._roots):
+            if (scope.packages, scope.directory) != (own.packages, own.directory):
+                brought = frozenset([cls for cls in types if scope.covers(cls.__module__)])
+                yield _PROCESS.take(self._function, self._mode, scope, self._environment, brought).root
+
 
 class Snapshot:
     """One fingerprint, and what must still be so for it to hold."""
 
-    __slots__ = ("_cells", "_functions", "_items", "_names", "_sizes", "_values", "cut", "digest", "root")
+    __slots__ = ("cut", "digest", "holds", "root")
 
     def __init__(self, root: Node, seen: Seen, *, cut: bool) -> None:
+        from fleche.digest.code.check import Check
+
         self.root, self.digest, self.cut = root, graph_digest(root), cut
-        self._names = seen.names
-        self._functions = tuple(seen.functions.values())
-        self._cells = tuple(seen.cells.values())
-        self._sizes = tuple(seen.sizes.values())
-        self._items = tuple(seen.items)
-        self._values = tuple(seen.values.values())
-
-    def holds(self) -> bool:
-        """Whether everything that was read is still what it was."""
-        try:
-            return self._holds()
-        except RuntimeError:  # another thread changes a container while it is looked at
-            return False
-
-    def _holds(self) -> bool:
-        for space, name, expected in self._names:
-            if space.get(name, MISSING) is not expected:
-                return False
-        for function, code, defaults, keyword in self._functions:
-            if (
-                function.__code__ is not code
-                or function.__defaults__ is not defaults
-                or function.__kwdefaults__ is not keyword
-            ):
-                return False
-        for cell, expected in self._cells:
-            if not _cell_holds(cell, expected):
-                return False
-        return not (self._sizes or self._values or self._items) or self._contents_hold()
-
-    def _contents_hold(self) -> bool:
-        for container, size in self._sizes:
-            if len(container) != size:
-                return False
-        for items, expected in self._items:
-            if len(items) != len(expected) or not all(map(is_, items, expected)):
-                return False
-        return all(_PROCESS.digest_of(value) == expected for value, expected in self._values)
-
-
-def _cell_holds(cell: Any, expected: Any) -> bool:
-    try:
-        return cell.cell_contents is expected
-    except ValueError:
-        return expected is MISSING
+        self.holds = Check(seen, _PROCESS.digest_of).holds
 
 
 class _Process:
@@ -180,6 +160,7 @@ class _Process:
         self._open: Open | None = None
         self._kept: dict[tuple[int, str], tuple[Any, _Watch]] = {}
         self._claimed: set[str] = set()
+        self._collection = Paused()
 
     def _parts(self) -> tuple[Analysis, Open]:
         if self._analysis is None or self._open is None:
@@ -194,16 +175,25 @@ class _Process:
     def take(
         self, root: Any, mode: Mode, scope: Any, environment: Iterable[str], brought: Iterable[type] = ()
     ) -> Snapshot:
-        from fleche.digest.code.reach import Walker
-
-        analysis, open_values = self._parts()
+        open_values = self._parts()[1]
         base = len(open_values.ids)
-        walker = Walker(scope, mode == "deep" and base < self.DEPTH, analysis, open_values)
-        node = walker.walk(root, brought)
+        walker = self._walker(mode, scope)
+        with self._collection:
+            node = walker.walk(root, brought)
         for name in environment:
             version = _version(name)
             node.edges[f"environment {name}"] = Node("environment", name, text(version or ""), "by version")
         return Snapshot(node, walker.seen, cut=open_values.lowest < base)
+
+    def _walker(self, mode: Mode, scope: Any) -> Walker:
+        from fleche.digest.code.reach import Walker
+
+        analysis, open_values = self._parts()
+        return Walker(scope, mode == "deep" and len(open_values.ids) < self.DEPTH, analysis, open_values)
+
+    def graphs(self, functions: Sequence[FunctionType], mode: Mode, scope: Any) -> Sequence[Node]:
+        """Return the graphs of several functions, which share what they reach."""
+        return self._walker(mode, scope).graphs(functions)
 
     def digest_of(self, value: Any) -> Digest | None:
         from fleche.digest.code.values import Cut
@@ -231,18 +221,29 @@ class _Process:
             mode = "own"
         return self._watched(value, mode)
 
+    def graph(self, value: Any) -> Node | None:
+        from fleche.digest.code.scope import installed
+
+        top = function_identity(value)[0].partition(".")[0]
+        if top != MAIN and top not in self._claimed and installed(top):
+            return self._snapshot(value, "own").root if always_fingerprinted(value) else None
+        return self._snapshot(value, "deep").root
+
     def _watched(self, value: Any, mode: Mode) -> Digest:
+        return self._snapshot(value, mode).digest
+
+    def _snapshot(self, value: Any, mode: Mode) -> Snapshot:
         key = (id(value), mode)
         known = self._kept.get(key)
         if known is not None and known[0]() is value:
-            return known[1].current()
+            return known[1].taken()
         watch = _Watch(value, mode, (), ())
         taken = watch.taken()
         if not taken.cut and isinstance(value, (FunctionType, type)):
             if len(self._kept) > self.KEPT:
                 self._kept.clear()
             self._kept[key] = (weakref.ref(value), watch)
-        return taken.digest
+        return taken
 
 
 _PROCESS = _Process()
@@ -259,6 +260,11 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def graph_of(obj: Any) -> Node | None:
+    """Return what a function or class as a value reaches, or None where it is known by its name."""
+    return _PROCESS.graph(_bare(obj))
 
 
 def fingerprint(obj: Any, mode: Mode = "deep") -> Digest:

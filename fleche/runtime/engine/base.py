@@ -2,7 +2,7 @@
 
 An engine keeps the invocations of one app: their calls, statuses, owners, histories and outcomes. Its table of statuses
 is the queue: an invocation that may run is one whose status says so, so nothing can be registered and not queued.
-``docs/decisions/0010-engines.md`` shows each step in memory and as SQL.
+``docs/decisions/0009-engines.md`` shows each step in memory and as SQL.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from sqlite3 import Connection
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fleche.call.records import DigestedCall, QueryCall
 from fleche.digest import Digest
 from fleche.errors import UnknownDigestError
-from fleche.storage.base import CallStorage, Intent
+from fleche.storage.acceptances import Forgotten
+from fleche.storage.base import CallStorage, Intent, Variant
+from fleche.storage.embedded import said
 from fleche.storage.embedded.keys import EmbeddedKeys
 from fleche.storage.sql import records, statements
 
@@ -72,6 +74,15 @@ class EmbeddedCalls(EmbeddedKeys, CallStorage):
 
         return self._database.read(partial(columns, template.digested()))
 
+    def forget(self, key: Digest | str, why: str = "forgotten") -> None:
+        """Remove a record, and leave a trace of it; see `CallStorage.forget`."""
+        with self._operation_context(key, intent=Intent.WRITE):
+            said.forget(self._database, self._normalize_key(key), why)
+
+    def forgotten(self, key: Digest) -> Forgotten | None:
+        """Return the trace of a record that was removed, or None; see `CallStorage.forgotten`."""
+        return said.forgotten(self._database, key)
+
     def totals(self, limit: int) -> Sequence[FunctionTotal]:
         """Return what is held of each function; see `Surveyed.totals`."""
         from fleche.storage.sql import survey
@@ -87,6 +98,25 @@ class EmbeddedCalls(EmbeddedKeys, CallStorage):
     def recent(self, limit: int) -> Iterator[DigestedCall]:
         """Return at most so many records, newest first; see `CallStorage.recent`."""
         return self._records(self._numbers(statements.RECENT_IDS, [limit]))
+
+    def latest(self, template: QueryCall, limit: int) -> Iterable[DigestedCall]:
+        """Return the records that a template matches which were filed last; see `CallStorage.latest`."""
+        if template.where is not None or template.metadata:
+            return super().latest(template, limit)
+        template = template.digested()
+        return filter(template.matches, self._records(self._numbers(*records.latest(template, limit))))
+
+    def present(self, keys: Iterable[Digest]) -> set[Digest]:
+        """Return which of several full keys have a record; see `CallStorage.present`."""
+        from fleche.storage.sql import survey
+
+        return self._database.read(partial(survey.present, list(keys)))
+
+    def variants(self, module: str, name: str) -> Sequence[Variant]:
+        """Return the versions and codes under which calls were filed; see `CallStorage.variants`."""
+        from fleche.storage.sql import survey
+
+        return self._database.read(partial(survey.variants, module, name))
 
     def oldest(self, limit: int) -> Iterator[DigestedCall]:
         """Return at most so many records, oldest first; see `CallStorage.oldest`."""
@@ -110,6 +140,18 @@ class EmbeddedCalls(EmbeddedKeys, CallStorage):
         gone, new = planned(old, func, signing)
         rows = [records.Prepared(record, signing.of(record)) for record in new]
         self._database.write(partial(_refile, gone, list(zip(new, rows, strict=True))))
+
+    def makers(self, digests: Sequence[Digest], but: Digest | None = None) -> Mapping[Digest, Digest]:
+        """Return the key of the call that was filed last, for each of several results; see `CallStorage.makers`."""
+        return self._database.read(partial(records.makers, digests, but))
+
+    def takers(self, key: Digest, limit: int) -> Iterator[DigestedCall]:
+        """Return records that have a key among their inputs; see `CallStorage.takers`."""
+        return self._records(self._numbers(statements.TAKERS, [key.raw, limit]))
+
+    def users(self, digest: Digest, limit: int) -> Iterator[DigestedCall]:
+        """Return records that have a value as an argument; see `CallStorage.users`."""
+        return self._records(self._numbers(statements.USERS, [digest.raw, limit]))
 
     def _numbers(self, text: str, values: list[object]) -> list[int]:
         rows = self._database.read(lambda connection: connection.execute(text, values).fetchall())

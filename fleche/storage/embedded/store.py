@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,14 @@ from typing import Any
 from fleche.call.records import DigestedCall
 from fleche.digest import Digest
 from fleche.errors import DamagedError, FlecheError, StoreError, UnreadableError, UntrustedError
+from fleche.storage.acceptances import Acceptance
 from fleche.storage.authenticity import Authenticity
 from fleche.storage.base import CodeRecord, Hit, Intent, OperationContext
 from fleche.storage.builder import Builder
 from fleche.storage.checking import Finding
 from fleche.storage.destructuring import Parts, parts_of
 from fleche.storage.directory import Seal, StoreDirectory
+from fleche.storage.embedded import said
 from fleche.storage.embedded.calls import EmbeddedCalls
 from fleche.storage.embedded.filing import Filing, SettingAside
 from fleche.storage.embedded.values import EmbeddedValues
@@ -227,6 +229,18 @@ class EmbeddedStore(OperationContext):
         """Return what stands behind a code fingerprint, or None."""
         row = self._database.one(statements.CODE, (digest.raw,))
         return None if row is None else CodeRecord(digest=digest, kind=row[0], tree=row[1], source=row[2])
+
+    def accept(self, acceptance: Acceptance) -> None:
+        """Keep an acceptance, signed where there are keys; see `Accepting.accept`."""
+        said.accept(self._database, self.authenticity.sealed(acceptance))
+
+    def acceptances(self, new: Digest | None = None) -> Sequence[Acceptance]:
+        """Return the acceptances that can be believed; see `Accepting.acceptances`."""
+        return said.acceptances(self._database, self.authenticity, new)
+
+    def withdraw(self, old: Digest, new: Digest) -> bool:
+        """Remove an acceptance; see `Accepting.withdraw`."""
+        return said.withdraw(self._database, old, new)
 
     def check(self, *, repair: bool = False) -> Iterator[Finding]:
         """Look the index, the values and the directory over; see `Checkable.check`."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fleche.call.lineage import traced_anew
 from fleche.call.records import DigestedCall, QueryCall
 from fleche.digest import Digest
 from fleche.errors import UnknownDigestError
+from fleche.storage.acceptances import Forgotten
 from fleche.storage.authenticity import Authenticity
 from fleche.storage.base import CallStorage, Intent, in_order
 from fleche.storage.builder import Builder
@@ -97,10 +99,47 @@ class FileCalls(ShardedKeys, CallStorage):
             return iter(in_order(record for record in self._records() if template.matches(record)))
         return (record for record in found if template.matches(record))
 
+    def forget(self, key: Digest | str, why: str = "forgotten") -> None:
+        """Remove a record, and leave a trace of it; see `CallStorage.forget`."""
+        with self._operation_context(key, intent=Intent.WRITE):
+            whole = self._normalize_key(key)
+            there = self.files.exists(whole)
+            self.files.remove(whole)
+            if there and self.store is not None:
+                self.store.traces.leave(whole, why)
+
+    def forgotten(self, key: Digest) -> Forgotten | None:
+        """Return the trace of a record that was removed, or None; see `CallStorage.forgotten`."""
+        return None if self.store is None else self.store.traces.of(key)
+
     def recent(self, limit: int) -> Iterable[DigestedCall]:
         """Return at most so many records, newest first; see `CallStorage.recent`."""
         found = None if self._index is None else self._index.recent(limit)
         return iter(in_order(self._records())[::-1][:limit]) if found is None else islice(found, limit)
+
+    def latest(self, template: QueryCall, limit: int) -> Iterable[DigestedCall]:
+        """Return the records that a template matches which came last; see `CallStorage.latest`."""
+        template = template.digested()
+        plain = template.where is None and not template.metadata
+        found = self._index.latest(template, limit) if plain and self._index is not None else None
+        return super().latest(template, limit) if found is None else filter(template.matches, found)
+
+    def makers(self, digests: Sequence[Digest], but: Digest | None = None) -> Mapping[Digest, Digest] | None:
+        """Return the key of the call that was filed last, for each of several results; see `CallStorage.makers`.
+
+        What other hosts and processes filed within the last moments may be missing.
+        """
+        return None if self._index is None else self._index.makers(digests, but)
+
+    def takers(self, key: Digest, limit: int) -> Iterable[DigestedCall] | None:
+        """Return records that have a key among their inputs; see `CallStorage.takers`."""
+        found = None if self._index is None else self._index.takers(key, limit)
+        return None if found is None else (record for record in found if key in record.inputs)
+
+    def users(self, digest: Digest, limit: int) -> Iterable[DigestedCall] | None:
+        """Return records that have a value as an argument; see `CallStorage.users`."""
+        found = None if self._index is None else self._index.users(digest, limit)
+        return None if found is None else (record for record in found if digest in record.arguments.values())
 
     def count(self) -> int:
         """Return how many records there are: by listing, which opens no file."""
@@ -120,8 +159,9 @@ class FileCalls(ShardedKeys, CallStorage):
             places = {id(record): key for key, (record, _) in found.items()}
             signing = self._authenticity.signing((key.raw, sign) for key, (_, sign) in found.items() if sign)
             new: dict[Digest, DigestedCall] = {}
-            for record in in_order(record for record, _ in found.values()):
-                changed = record if func is None else canonical(func(record))
+            ordered = in_order(record for record, _ in found.values())
+            steps = ((places[id(each)], each, each if func is None else canonical(func(each))) for each in ordered)
+            for _, record, changed in traced_anew(steps):
                 if changed.key not in new or changed.replaces(new[changed.key]):
                     new[changed.key] = changed
                     signing.note(changed, record, places[id(record)])

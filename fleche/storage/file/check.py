@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from fleche.call.sketch import sketches_of
 from fleche.digest import Digest
 from fleche.errors import DamagedError, SaveError, StoreError, UnreadableError
 from fleche.storage.call_text import call_of
@@ -114,6 +115,7 @@ class Check:
         if record.result is not None:
             self._results.setdefault(record.result, []).append((record.form, f"{record.module}.{record.name} ({key})"))
         self._arguments.update(record.arguments.values())
+        self._arguments.update(Digest(text) for _, text in sketches_of(record))
         return None
 
     def _stored(self) -> Iterator[Finding]:

@@ -55,6 +55,9 @@ _SIGHTS = "SELECT key, sight FROM files WHERE call IN (SELECT value FROM json_ea
 _TICK = 2_500_000_000  # nanoseconds; no file system's times are coarser than the 2 s of FAT
 _BATCH = 200  # records that are loaded at once
 _ATTEMPTS = 5
+_OWN = 10_000  # results of this process that are remembered
+_PATIENCE = 20  # the time that bringing the index up to date takes, before that is done again while calls are filed
+_MAKER = "SELECT key FROM calls WHERE result = ? AND outcome = 0 AND key != ? ORDER BY at DESC, key DESC LIMIT 1"
 
 
 def index_place(store: str) -> Path:
@@ -103,6 +106,8 @@ class HostIndex:
         self._place = place
         self._files = files
         self._opened: Database | None = None
+        self._own: dict[Digest, Digest] = {}  # the results that this process filed, and the keys
+        self._due = 0.0  # when the index is to be brought up to date next, for `makers`
 
     def find(self, template: QueryCall) -> Iterator[DigestedCall] | None:
         """Return all records that a template may match, oldest first; None where there can be no index.
@@ -115,6 +120,58 @@ class HostIndex:
     def recent(self, limit: int) -> Iterator[DigestedCall] | None:
         """Return at most so many records, newest first; None where there can be no index."""
         return self._ask(statements.RECENT_IDS, [limit])
+
+    def latest(self, template: QueryCall, limit: int) -> Iterator[DigestedCall] | None:
+        """Return the records that a template may match which came last; None where there can be no index."""
+        return self._ask(*records.latest(template, limit, by="calls.at DESC, calls.key DESC"))
+
+    def makers(self, digests: Sequence[Digest], but: Digest | None) -> dict[Digest, Digest] | None:
+        """Return the key of the latest call with each of several results; None where there can be no index.
+
+        This is asked while a call is filed. So that bringing the index up to date takes no more than a small share of
+        the time, however often calls are filed, what was filed in the last moments may be missing.
+        """
+        try:
+            if time.monotonic() >= self._due:
+                self._refresh_seldom()
+            found = self._confirmed_makers(digests, but)
+            if found is None:  # the index is older than what it says
+                self._refresh_seldom()
+                found = self._confirmed_makers(digests, but)
+        except StoreError:
+            return None
+        return found or {}
+
+    def note(self, result: Digest, key: Digest) -> None:
+        """Note that this process filed a result, which `makers` is to know at once."""
+        if len(self._own) >= _OWN:
+            self._own.clear()
+        self._own[result] = key
+
+    def _refresh_seldom(self) -> None:
+        began = time.monotonic()
+        self.refresh()
+        ended = time.monotonic()
+        self._due = ended + _PATIENCE * (ended - began)
+
+    def _confirmed_makers(self, digests: Sequence[Digest], but: Digest | None) -> dict[Digest, Digest] | None:
+        """Return what the index says, or None where a file says something else."""
+        found = self._database().read(partial(_made, digests, but))
+        found.update((digest, own) for digest in digests if (own := self._own.get(digest)) not in (None, but))
+        for digest, key in found.items():
+            record = self._files.read(key)
+            if record is None or record.result != digest:
+                self._own.pop(digest, None)
+                return None
+        return found
+
+    def takers(self, key: Digest, limit: int) -> Iterator[DigestedCall] | None:
+        """Return at most so many records that take a call's result, oldest first; None where there can be no index."""
+        return self._ask(statements.TAKERS, [key.raw, limit])
+
+    def users(self, digest: Digest, limit: int) -> Iterator[DigestedCall] | None:
+        """Return at most so many records that have an argument, oldest first; None where there can be no index."""
+        return self._ask(statements.USERS, [digest.raw, limit])
 
     def disagreements(self) -> list[Digest]:
         """Return each key of which the index says something else than its file, though it believes to know the file.
@@ -284,6 +341,15 @@ def _keys(
     numbers = [number for (number,) in connection.execute(text, values).fetchall()]
     keys = dict(connection.execute(_KEYS, (json.dumps(numbers),)).fetchall())
     return [(number, Digest.from_bytes(keys[number])) for number in numbers]
+
+
+def _made(digests: Sequence[Digest], but: Digest | None, connection: Connection) -> dict[Digest, Digest]:
+    found = {}
+    for digest in digests:
+        row = connection.execute(_MAKER, (digest.raw, b"" if but is None else but.raw)).fetchone()
+        if row is not None:
+            found[digest] = Digest.from_bytes(row[0])
+    return found
 
 
 def _rows(numbers: list[int], connection: Connection) -> dict[Digest, tuple[str | None, DigestedCall | None]]:

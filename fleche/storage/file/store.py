@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from fleche.clock import to_micros
 from fleche.digest import Digest
 from fleche.errors import DamagedError, StoreError, UntrustedError
 from fleche.faults import reach
+from fleche.storage.acceptances import Acceptance
 from fleche.storage.base import CodeRecord, Hit, Intent, OperationContext
 from fleche.storage.call_text import call_text, seal, unseal
 from fleche.storage.canonical import canonical
@@ -21,6 +22,7 @@ from fleche.storage.envelope import Envelope
 from fleche.storage.file.call_files import CallFiles
 from fleche.storage.file.calls import FileCalls
 from fleche.storage.file.index import HostIndex, index_place
+from fleche.storage.file.said import AcceptedFiles, TraceFiles
 from fleche.storage.file.transform import Moves
 from fleche.storage.file.values import FileValues
 from fleche.storage.leases import Lease, Leases
@@ -116,6 +118,8 @@ class FileStore(OperationContext):
             **{name: options[name] for name in ("sync", "verify", "mapped", "loader", "packing")},
         )
         self.authenticity = self.values.authenticity
+        self._accepted = AcceptedFiles(self._directory.accepted, self.files, self.authenticity)
+        self.traces = TraceFiles(self._directory.forgotten, self.files)
         self.calls = FileCalls(self._directory.calls, files=self.files, index=self.index, store=self)
         self.packing: Packing = options["packing"]
         self._direct = self._is_plain()
@@ -222,6 +226,8 @@ class FileStore(OperationContext):
         reach("record:before-commit")
         self.files.write(call, text, old)
         reach("record:after-commit")
+        if call.result is not None and call.outcome is Outcome.RESULT:
+            self.index.note(call.result, call.key)
 
     def _replaces(self, call: DigestedCall, own: Envelope | None, old: DigestedCall, signature: bytes | None) -> bool:
         if call.replaces(old):
@@ -266,6 +272,18 @@ class FileStore(OperationContext):
     def refuses(self, value: Any) -> UntrustedError | None:
         """Return why this store will not build a value that it keeps; None where it will: always, if it is trusted."""
         return self.values.builder.refuses(value, self.packing)
+
+    def accept(self, acceptance: Acceptance) -> None:
+        """Keep an acceptance, signed where there are keys; see `Accepting.accept`."""
+        self._accepted.accept(self.authenticity.sealed(acceptance))
+
+    def acceptances(self, new: Digest | None = None) -> Sequence[Acceptance]:
+        """Return the acceptances that can be believed; see `Accepting.acceptances`."""
+        return self._accepted.acceptances(new)
+
+    def withdraw(self, old: Digest, new: Digest) -> bool:
+        """Remove an acceptance; see `Accepting.withdraw`."""
+        return self._accepted.withdraw(old, new)
 
     def check(self, *, repair: bool = False) -> Iterable[Finding]:
         """Read everything that is stored, and yield what is wrong; see `Checkable.check`.

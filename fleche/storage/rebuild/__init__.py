@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fleche.storage.rebuild import arrow, plain, polar, science, tensors
+from fleche.storage.rebuild import arrow, files, plain, polar, science, tensors
 
 __all__ = ["REDUCERS"]
 
@@ -20,5 +20,6 @@ REDUCERS: dict[str, Callable[[Any], Any]] = {
     **polar.REDUCERS,
     **tensors.REDUCERS,
     **science.REDUCERS,
+    **files.REDUCERS,
 }
 """The qualified name of a type to the function that takes a value of exactly this type apart."""

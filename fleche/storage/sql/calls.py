@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
@@ -12,8 +13,9 @@ from sqlalchemy import Connection, Executable
 from fleche.call.records import DigestedCall, QueryCall
 from fleche.digest import Digest
 from fleche.errors import UnknownDigestError
-from fleche.storage.base import CallStorage, Intent
-from fleche.storage.sql import core, core_records
+from fleche.storage.acceptances import Forgotten
+from fleche.storage.base import CallStorage, Intent, Variant
+from fleche.storage.sql import core, core_records, said
 from fleche.storage.sql.conditions import POSTGRESQL, SQLITE, Dialect
 from fleche.storage.sql.filing import Filing
 from fleche.storage.sql.keys import SqlKeys, whole_key
@@ -73,10 +75,40 @@ class SqlCalls(SqlKeys, CallStorage):
         """Return at most so many records, newest first; see `CallStorage.recent`."""
         return self._records(self._numbers(core.RECENT_IDS, {"limit": limit}))
 
+    def latest(self, template: QueryCall, limit: int) -> Iterable[DigestedCall]:
+        """Return the records that a template matches which were filed last; see `CallStorage.latest`."""
+        if template.where is not None or template.metadata:
+            return super().latest(template, limit)
+        template = template.digested()
+        query = core.latest(template, self._dialect(), limit)
+        return filter(template.matches, self._records(self._numbers(query, {})))
+
+    def present(self, keys: Iterable[Digest]) -> set[Digest]:
+        """Return which of several full keys have a record; see `CallStorage.present`."""
+        known = [raw for key in keys if (raw := whole_key(key)) is not None]
+        return self._connections.read(partial(_present, known))
+
+    def variants(self, module: str, name: str) -> Sequence[Variant]:
+        """Return the versions and codes under which calls were filed; see `CallStorage.variants`."""
+        return self._connections.read(partial(_variants, {"module": module, "name": name}))
+
     def count(self) -> int:
         """Return how many records there are."""
         row = self._connections.one(core.CALL_COUNT)
         return 0 if row is None else int(row[0])
+
+    def forget(self, key: Digest | str, why: str = "forgotten") -> None:
+        """Remove a record, and leave a trace of it; see `CallStorage.forget`."""
+        with self._operation_context(key, intent=Intent.WRITE):
+            whole = self._normalize_key(key)
+            known = whole_key(whole)
+            if known is not None:
+                said.forget(self._connections, whole, known, why)
+
+    def forgotten(self, key: Digest) -> Forgotten | None:
+        """Return the trace of a record that was removed, or None; see `CallStorage.forgotten`."""
+        known = whole_key(key)
+        return None if known is None else said.forgotten(self._connections, key, known)
 
     def transform(self, func: Callable[[DigestedCall], DigestedCall] | None = None) -> None:
         """Replace every record, in one transaction; see `CallStorage.transform`.
@@ -84,7 +116,7 @@ class SqlCalls(SqlKeys, CallStorage):
         All records are in memory meanwhile. Records that are filed by others while it runs stay as they are.
         """
         old = list(self.rows())
-        signing = self.store.authenticity.signing(self._connections.read(partial(_pairs, core.SIGNATURES)))
+        signing = self.store.authenticity.signing(self._connections.read(partial(_pairs, core.SIGNATURES, {})))
         gone, new = planned(old, func, signing)
         context = self.store.context
         filings = [Filing(record, None, {}, context, None, None, signing.of(record)) for record in new]
@@ -93,6 +125,20 @@ class SqlCalls(SqlKeys, CallStorage):
     def rows(self) -> Iterator[Loaded]:
         """Return all records, oldest first, each with its number and the key under which it is filed."""
         return self._loaded(self._numbers(core.CALL_IDS, {}))
+
+    def makers(self, digests: Sequence[Digest], but: Digest | None = None) -> Mapping[Digest, Digest]:
+        """Return the key of the call that was filed last, for each of several results; see `CallStorage.makers`."""
+        asked = {"digests": [digest.raw for digest in digests], "key": b"" if but is None else but.raw}
+        found = self._connections.read(partial(_pairs, core.MAKERS, asked))
+        return {Digest.from_bytes(result): Digest.from_bytes(key) for result, key in found}
+
+    def takers(self, key: Digest, limit: int) -> Iterator[DigestedCall]:
+        """Return records that have a key among their inputs; see `CallStorage.takers`."""
+        return self._records(self._numbers(core.TAKERS, {"key": key.raw, "limit": limit}))
+
+    def users(self, digest: Digest, limit: int) -> Iterator[DigestedCall]:
+        """Return records that have a value as an argument; see `CallStorage.users`."""
+        return self._records(self._numbers(core.USERS, {"digest": digest.raw, "limit": limit}))
 
     def _numbers(self, statement: Executable, parameters: Mapping[str, object]) -> list[int]:
         return self._connections.read(partial(_firsts, statement, parameters))
@@ -148,8 +194,23 @@ def _firsts(statement: Executable, parameters: Mapping[str, object], connection:
     return [int(row[0]) for row in connection.execute(statement, parameters)]
 
 
-def _pairs(statement: Executable, connection: Connection) -> list[tuple[bytes, bytes]]:
-    return [(bytes(row[0]), bytes(row[1])) for row in connection.execute(statement)]
+def _pairs(
+    statement: Executable, parameters: Mapping[str, object], connection: Connection
+) -> list[tuple[bytes, bytes]]:
+    return [(bytes(row[0]), bytes(row[1])) for row in connection.execute(statement, parameters)]
+
+
+def _present(known: Sequence[bytes], connection: Connection) -> set[Digest]:
+    found: set[Digest] = set()
+    for start in range(0, len(known), _BATCH):
+        rows = connection.execute(core.PRESENT_CALLS, {"keys": list(known[start : start + _BATCH])})
+        found.update(Digest.from_bytes(bytes(row[0])) for row in rows)
+    return found
+
+
+def _variants(given: Mapping[str, str], connection: Connection) -> list[Variant]:
+    rows = connection.execute(core.VARIANTS, dict(given))
+    return [(json.loads(row[0]), Digest.from_bytes(bytes(row[1])) if row[1] else None) for row in rows]
 
 
 def _found(known: bytes, connection: Connection) -> list[Loaded]:

@@ -44,7 +44,7 @@ from fleche.storage.sql.schema import (
     values,
 )
 
-__all__ = ["Inserts", "find", "inserts"]
+__all__ = ["Inserts", "find", "inserts", "latest"]
 
 # In an update, a parameter named as a column is a value to set: there conditions have other names.
 _KEY: BindParameter[bytes] = bindparam("key")
@@ -135,6 +135,11 @@ CALL_LOCKED = select(calls.c.id).where(calls.c.key == _KEY).with_for_update()
 KNOWN_FUNCTION = select(functions.c.id).where(
     *(functions.c[name] == bindparam(name) for name in ("module", "name", "version", "code"))
 )
+VARIANTS = (
+    select(functions.c.version, functions.c.code)
+    .where(*(functions.c[name] == bindparam(name) for name in ("module", "name")))
+    .order_by(functions.c.id.desc())
+)
 CODE = select(code.c.kind, code.c.tree, code.c.source).where(code.c.digest == _DIGEST)
 KNOWN_ENVIRONMENT = select(environments.c.id).where(environments.c.digest == _DIGEST)
 
@@ -152,6 +157,7 @@ _oldest = (calls.c.at.asc().nulls_first(), calls.c.key)
 _newest = (calls.c.at.desc().nulls_last(), calls.c.key.desc())
 
 CALL_ID = select(calls.c.id).where(calls.c.key == _KEY)
+PRESENT_CALLS = select(calls.c.key).where(calls.c.key.in_(bindparam("keys", expanding=True)))
 CALL_IDS = select(calls.c.id).order_by(*_oldest)
 SIGNATURES = select(calls.c.key, calls.c.signature).where(calls.c.signature.is_not(None))
 CALL_COUNT = select(func.count()).select_from(calls)
@@ -197,6 +203,13 @@ VALUE_KEYS = (union(select(values.c.digest), select(calls.c.result).where(_inlin
 
 def _two(column: Any, *also: Any) -> Select[Any]:
     return select(column).distinct().where(column.between(_LOW, _HIGH), *also).order_by(column).limit(2)
+
+
+_last = select(func.max(calls.c.id)).where(calls.c.result.in_(_DIGESTS), calls.c.outcome == 0, calls.c.key != _KEY)
+MAKERS = select(calls.c.result, calls.c.key).where(calls.c.id.in_(_last.group_by(calls.c.result)))
+_traced = select(calls.c.id).order_by(*_oldest).limit(bindparam("limit"))
+TAKERS = _traced.where(calls.c.id.in_(select(edges.c.call).where(edges.c.input == _KEY)))
+USERS = _traced.where(calls.c.id.in_(select(arguments.c.call).where(arguments.c.digest == _DIGEST)))
 
 
 def _below(column: Any, *also: Any) -> Select[Any]:
@@ -329,6 +342,17 @@ def find(template: QueryCall, dialect: Dialect) -> Select[Any]:
     if template.where is not None:
         query = query.where(_clause(may_hold(template.where, dialect)))
     return query.order_by(*_oldest)
+
+
+def latest(template: QueryCall, dialect: Dialect, limit: int) -> Select[Any]:
+    """Return the query for the numbers of those records that a template may match which were filed last.
+
+    Args:
+        template: Digested, and nothing in it that only Python can decide: no condition, no metadata.
+        dialect: As for `find`.
+        limit: How many at most.
+    """
+    return find(template, dialect).order_by(None).order_by(calls.c.id.desc()).limit(limit)
 
 
 def _clause(clause: Clause) -> TextClause:

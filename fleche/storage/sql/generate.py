@@ -22,6 +22,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
     union,
     update,
 )
@@ -36,11 +37,13 @@ from fleche.storage.sql.record_columns import RECORD
 from fleche.storage.sql.schema import (
     METADATA,
     VERSION,
+    aliases,
     arguments,
     calls,
     code,
     edges,
     environments,
+    forgotten,
     functions,
     metadata,
     parts,
@@ -75,7 +78,7 @@ _inline = calls.c.envelope.is_not(None)
 
 
 def _statements() -> dict[str, ClauseElement]:
-    return {**_fast(), **_filing(), **_reading(), **_values()}
+    return {**_fast(), **_filing(), **_reading(), **_values(), **_said(), **_lineage()}
 
 
 def _fast() -> dict[str, ClauseElement]:
@@ -144,6 +147,27 @@ def _filing() -> dict[str, ClauseElement]:
     }
 
 
+def _said() -> dict[str, ClauseElement]:
+    said = select(aliases.c.old, aliases.c.new, aliases.c.who, aliases.c.at).order_by(aliases.c.at, aliases.c.old)
+    put = insert(aliases).values(_parameters("old", "new", "who", "at"))
+    latest = select(func.max(forgotten.c.id)).scalar_subquery()
+    return {
+        "ALIASES": said,
+        "ALIASES_OF": said.where(aliases.c.new == bindparam("new")),
+        "ADD_ALIAS": put.on_conflict_do_update(
+            index_elements=["old", "new"], set_={"who": put.excluded.who, "at": put.excluded.at}
+        ),
+        "DROP_ALIAS": delete(aliases).where(aliases.c.old == bindparam("old"), aliases.c.new == bindparam("new")),
+        "HAS_FORGOTTEN": select(literal_column("1"))
+        .select_from(text("sqlite_master"))
+        .where(literal_column("name") == literal_column("'forgotten'")),
+        "FORGOTTEN": select(forgotten.c.at, forgotten.c.who, forgotten.c.why).where(forgotten.c.key == _KEY),
+        "DROP_FORGOTTEN": delete(forgotten).where(forgotten.c.key == _KEY),
+        "ADD_FORGOTTEN": insert(forgotten).values(_parameters("key", "at", "who", "why")),
+        "TRIM_FORGOTTEN": delete(forgotten).where(forgotten.c.id <= latest - bindparam("limit")),
+    }
+
+
 def _parameters(*names: str) -> dict[str, BindParameter[Any]]:
     return {name: bindparam(name) for name in names}
 
@@ -208,6 +232,22 @@ def _values() -> dict[str, ClauseElement]:
         "INLINE_TOTALS": select(func.count(calls.c.result.distinct()), func.total(func.length(calls.c.envelope))).where(
             _inline
         ),
+    }
+
+
+def _lineage() -> dict[str, ClauseElement]:
+    """Return what asks where results came from, and went."""
+    oldest = select(calls.c.id).order_by(calls.c.at, calls.c.key).limit(bindparam("limit")).offset(literal_column("0"))
+    taking = select(edges.c.call).where(edges.c.input == _KEY)
+    using = select(arguments.c.call).where(arguments.c.digest == _DIGEST)
+    return {
+        "MAKER": select(calls.c.key)
+        .where(calls.c.result == _DIGEST, calls.c.outcome == literal_column("0"), calls.c.key != _KEY)
+        .order_by(calls.c.id.desc())
+        .limit(literal_column("1"))
+        .offset(literal_column("0")),
+        "TAKERS": oldest.where(calls.c.id.in_(taking)),
+        "USERS": oldest.where(calls.c.id.in_(using)),
     }
 
 

@@ -29,7 +29,7 @@ from fleche.storage.sql.rows import (
     whole,
 )
 
-__all__ = ["Filed", "Loaded", "Prepared", "add_code", "drop", "file", "filed", "find", "load"]
+__all__ = ["Filed", "Loaded", "Prepared", "add_code", "drop", "file", "filed", "find", "latest", "load"]
 
 _CALL_FIELDS = "functions.name = ?", "functions.module = ?", "functions.version = ?", "functions.code = ?"
 _ARGUMENT = "EXISTS (SELECT 1 FROM arguments WHERE arguments.call = calls.id AND name = ? AND digest = ?)"
@@ -198,6 +198,16 @@ def _by_call(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[tuple[Any, ...]]
     return {call: list(group) for call, group in groupby(rows, _FIRST)}
 
 
+def makers(digests: Iterable[Digest], but: Digest | None, connection: Connection) -> dict[Digest, Digest]:
+    """Return, for each of several values that a call returned, the key of the one that was filed last."""
+    found = {}
+    for digest in digests:
+        row = connection.execute(statements.MAKER, (digest.raw, b"" if but is None else but.raw)).fetchone()
+        if row is not None:
+            found[digest] = Digest.from_bytes(row[0])
+    return found
+
+
 def find(template: QueryCall) -> tuple[str, list[object]]:
     """Return the query for the numbers of all records that a template may match, oldest first.
 
@@ -229,6 +239,18 @@ def find(template: QueryCall) -> tuple[str, list[object]]:
         conditions.append(clause.text)
         values += clause.parameters
     return _FIND.format(" AND ".join(conditions)), values
+
+
+def latest(template: QueryCall, limit: int, *, by: str = "calls.id DESC") -> tuple[str, list[object]]:
+    """Return the query for the numbers of those records that a template may match which were filed last.
+
+    Args:
+        template: Digested, and nothing in it that only Python can decide: no condition, no metadata.
+        limit: How many at most.
+        by: What tells which is later.
+    """
+    text, values = find(template)
+    return f"{text.partition(' ORDER BY ')[0]} ORDER BY {by} LIMIT ?", [*values, limit]
 
 
 def _raw(digest: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from fleche.call.lineage import traced_anew
 from fleche.call.records import DigestedCall
 from fleche.digest import Digest
 from fleche.storage.canonical import canonical
@@ -28,8 +29,8 @@ def planned(
     """
     old = list(old)
     new: dict[Digest, DigestedCall] = {}
-    for _, filed, record in old:
-        changed = record if func is None else canonical(func(record))
+    steps = ((filed, record, record if func is None else canonical(func(record))) for _, filed, record in old)
+    for filed, record, changed in traced_anew(steps):
         key = changed.key
         if key not in new or changed.replaces(new[key]):
             new[key] = changed

@@ -33,6 +33,7 @@ __all__ = [
     "code",
     "edges",
     "environments",
+    "forgotten",
     "functions",
     "leases",
     "meta",
@@ -186,6 +187,16 @@ aliases = Table(
     Column("who", Text),
     Column("at", BigInteger),
     sqlite_with_rowid=False,
+)
+
+forgotten = Table(
+    "forgotten",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("key", LargeBinary, nullable=False, unique=True),
+    Column("at", BigInteger, nullable=False),
+    Column("who", _Words, nullable=False),
+    Column("why", Text, nullable=False),
 )
 
 leases = Table(

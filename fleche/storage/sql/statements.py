@@ -9,6 +9,7 @@ SCHEMA = (
     "CREATE TABLE aliases ( old BLOB NOT NULL, new BLOB NOT NULL, who TEXT, at BIGINT, PRIMARY KEY (old, new) ) WITHOUT ROWID",
     "CREATE TABLE code ( digest BLOB NOT NULL, kind TEXT NOT NULL, tree TEXT NOT NULL, source TEXT NOT NULL, PRIMARY KEY (digest) ) WITHOUT ROWID",
     "CREATE TABLE environments ( id INTEGER NOT NULL, digest BLOB NOT NULL, json TEXT NOT NULL, PRIMARY KEY (id), UNIQUE (digest) )",
+    'CREATE TABLE forgotten ( id INTEGER NOT NULL, "key" BLOB NOT NULL, at BIGINT NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL, PRIMARY KEY (id), UNIQUE ("key") )',
     "CREATE TABLE functions ( id INTEGER NOT NULL, module TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, code BLOB NOT NULL, PRIMARY KEY (id), UNIQUE (name, module, version, code) )",
     'CREATE TABLE leases ( "key" BLOB NOT NULL, token BIGINT NOT NULL, owner TEXT, since BIGINT, until BIGINT, PRIMARY KEY ("key") ) WITHOUT ROWID',
     "CREATE TABLE meta ( name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (name) ) WITHOUT ROWID",
@@ -196,3 +197,39 @@ VALUE_TOTALS = 'SELECT count(*) AS count_1, total("values".size) AS total_1 FROM
 
 # ()
 INLINE_TOTALS = "SELECT count(DISTINCT calls.result) AS count_1, total(length(calls.envelope)) AS total_1 FROM calls WHERE calls.envelope IS NOT NULL"
+
+# ()
+ALIASES = "SELECT aliases.old, aliases.new, aliases.who, aliases.at FROM aliases ORDER BY aliases.at, aliases.old"
+
+# (new)
+ALIASES_OF = "SELECT aliases.old, aliases.new, aliases.who, aliases.at FROM aliases WHERE aliases.new = ? ORDER BY aliases.at, aliases.old"
+
+# (old, new, who, at)
+ADD_ALIAS = "INSERT INTO aliases (old, new, who, at) VALUES (?, ?, ?, ?) ON CONFLICT (old, new) DO UPDATE SET who = excluded.who, at = excluded.at"
+
+# (old, new)
+DROP_ALIAS = "DELETE FROM aliases WHERE aliases.old = ? AND aliases.new = ?"
+
+# ()
+HAS_FORGOTTEN = "SELECT 1 FROM sqlite_master WHERE name = 'forgotten'"
+
+# (key)
+FORGOTTEN = 'SELECT forgotten.at, forgotten.who, forgotten.why FROM forgotten WHERE forgotten."key" = ?'
+
+# (key)
+DROP_FORGOTTEN = 'DELETE FROM forgotten WHERE forgotten."key" = ?'
+
+# (key, at, who, why)
+ADD_FORGOTTEN = 'INSERT INTO forgotten ("key", at, who, why) VALUES (?, ?, ?, ?)'
+
+# (limit)
+TRIM_FORGOTTEN = "DELETE FROM forgotten WHERE forgotten.id <= (SELECT max(forgotten.id) AS max_1 FROM forgotten) - ?"
+
+# (digest, key)
+MAKER = 'SELECT calls."key" FROM calls WHERE calls.result = ? AND calls.outcome = 0 AND calls."key" != ? ORDER BY calls.id DESC LIMIT 1 OFFSET 0'
+
+# (key, limit)
+TAKERS = 'SELECT calls.id FROM calls WHERE calls.id IN (SELECT edges.call FROM edges WHERE edges.input = ?) ORDER BY calls.at, calls."key" LIMIT ? OFFSET 0'
+
+# (digest, limit)
+USERS = 'SELECT calls.id FROM calls WHERE calls.id IN (SELECT arguments.call FROM arguments WHERE arguments.digest = ?) ORDER BY calls.at, calls."key" LIMIT ? OFFSET 0'

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from fleche.call.records import DigestedCall
 from fleche.digest import Digest
 from fleche.errors import ConfigError, DamagedError, FlecheError, StoreError, UnreadableError, UntrustedError
+from fleche.storage.acceptances import Acceptance
 from fleche.storage.authenticity import Authenticity
 from fleche.storage.base import CodeRecord, Hit, Intent, OperationContext
 from fleche.storage.builder import Builder
@@ -18,7 +19,7 @@ from fleche.storage.envelope import Envelope
 from fleche.storage.leases import Lease
 from fleche.storage.loader import Loader
 from fleche.storage.packing import PLAIN, Packing
-from fleche.storage.sql import core
+from fleche.storage.sql import core, said
 from fleche.storage.sql.address import Address
 from fleche.storage.sql.connections import Connections
 from fleche.storage.sql.filing import Context, Filing, SettingAside
@@ -224,6 +225,18 @@ class SqlStore(OperationContext):
     def refuses(self, value: Any) -> UntrustedError | None:
         """Return why this store will not build a value that it keeps; None where it will: always, if it is trusted."""
         return self._builder.refuses(value, self.packing)
+
+    def accept(self, acceptance: Acceptance) -> None:
+        """Keep an acceptance, signed where there are keys; see `Accepting.accept`."""
+        said.accept(self.connections, self.authenticity.sealed(acceptance))
+
+    def acceptances(self, new: Digest | None = None) -> Sequence[Acceptance]:
+        """Return the acceptances that can be believed; see `Accepting.acceptances`."""
+        return said.acceptances(self.connections, self.authenticity, new)
+
+    def withdraw(self, old: Digest, new: Digest) -> bool:
+        """Remove an acceptance; see `Accepting.withdraw`."""
+        return said.withdraw(self.connections, old, new)
 
     def check(self, *, repair: bool = False) -> Iterator[Finding]:
         """Read everything that is stored, and yield what is wrong; see `Checkable.check`."""

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from sqlite3 import Connection
 
 from fleche.call.records import QueryCall
 from fleche.clock import from_micros
+from fleche.digest import Digest
+from fleche.storage.base import Variant
 from fleche.storage.overview import FunctionTotal, Glance, longest
 from fleche.storage.sql.columns import is_exact
 from fleche.storage.sql.records import find, load
 
-__all__ = ["functions", "glance"]
+__all__ = ["functions", "glance", "present", "variants"]
 
 _TOTALS = (
     "SELECT functions.module, functions.name, count(*), sum(outcome != 0), total(wall), max(at) "
     "FROM (SELECT function, outcome, wall, at FROM calls ORDER BY id DESC LIMIT ?) AS latest "
     "JOIN functions ON functions.id = latest.function GROUP BY latest.function"
 )
+
+
+_VARIANTS = "SELECT version, code FROM functions WHERE module = ? AND name = ? ORDER BY id DESC"
+
+_KEYS = 500  # keys in one statement
+
+
+def present(keys: Sequence[Digest], connection: Connection) -> set[Digest]:
+    """Return which of several full keys have a record."""
+    found: set[Digest] = set()
+    for start in range(0, len(keys), _KEYS):
+        some = [bytes.fromhex(key) for key in keys[start : start + _KEYS]]
+        marks = ", ".join("?" * len(some))
+        rows = connection.execute(f"SELECT key FROM calls WHERE key IN ({marks})", some)  # noqa: S608 - only marks
+        found.update(Digest.from_bytes(key) for (key,) in rows)
+    return found
+
+
+def variants(module: str, name: str, connection: Connection) -> list[Variant]:
+    """Return the versions and codes under which calls of a function were filed, the latest first."""
+    rows = connection.execute(_VARIANTS, (module, name)).fetchall()
+    return [(json.loads(version), Digest.from_bytes(code) if code else None) for version, code in rows]
 
 
 def functions(limit: int, connection: Connection) -> list[FunctionTotal]:
