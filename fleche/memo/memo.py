@@ -313,11 +313,13 @@ class Memo(ABC):
         if hit.outcome is Outcome.ERROR:
             if isinstance(value, self.options.errors):
                 self.hit(sealed)
+                self.used(sealed)
                 raise value
             return MISSING
         if not self.valid(cache, sealed):
             return MISSING
         cache.origins.note(value, hit.result, sealed.key)
+        self.used(sealed)
         return value
 
     def counts(self, hit: Hit) -> bool:
@@ -362,12 +364,11 @@ class Memo(ABC):
     def hit(self, sealed: Sealed) -> None:
         """Note a hit."""
         self.statistics.hits += 1
-        self.used(sealed)
         if log.isEnabledFor(logging.DEBUG):
             log.debug("hit %s %s", sealed.key[:12], self.label)
 
     def used(self, sealed: Sealed) -> None:
-        """Note, for a body that makes this call, that it did."""
+        """Note, for a body that makes this call, that it did: under the key of the record that answers it."""
         note_made(sealed.key)
 
     def refuse_miss(

@@ -45,3 +45,33 @@ def test_edits(project, store, before, old, after, new, call, hits):
     assert (function.info().misses == 0) is hits
     if hits:
         assert again == first
+
+
+def test_lineage_names_the_call_that_exists(project, store):
+    """A call that is answered by a record of its earlier name is traced, and forgotten, as that record."""
+    before = {"study.py": "from fleche import cached\n\n@cached\ndef load(n):\n    return list(range(n))\n"}
+    project.write(before)
+    project.load("study").load(100)
+    after = {
+        "study.py": (
+            "from fleche import cached\n\n"
+            '@cached(was="load")\ndef read(n):\n    return list(range(n))\n\n'
+            "@cached\ndef total(values):\n    return sum(values)\n\n"
+            "@cached\ndef whole(n):\n    return total(read(n))\n"
+        )
+    }
+    project.write(after)
+    study = project.load("study")
+    assert study.whole(100) == 4950
+    assert study.read.info().misses == 0
+    outer, inner = study.whole.calls.only(), study.total.calls.only()
+    (old,) = study.read.calls
+    assert old.name == "load"
+    assert [call.key for call in inner.parents()] == [old.key]
+    assert {call.key for call in outer.inner()} == {old.key, inner.key}
+    assert outer.lineage.missing() == []
+    report = study.read.forget(100, downstream=True)
+    assert {call.key for call in report.calls} == {old.key, inner.key, outer.key}
+    assert study.read.contains(100)
+    report.confirm()
+    assert not study.read.contains(100)
