@@ -84,6 +84,9 @@ class Cache(BaseCache):
         store = getattr(values, "store", None)
         shared = store is not None and store is getattr(calls, "store", None)
         self._store: RecordStore = store if shared and isinstance(store, RecordStore) else PairStore(values, calls)
+        # asked once, since asking a protocol takes long
+        self._accepting = self._store if isinstance(self._store, Accepting) else None
+        self._enveloped = values if isinstance(values, EnvelopeStorage) else None
         self._clock = clock
         self._direct = self._is_plain()
         if self._direct and type(self).lookup is Cache.lookup:  # the fastest path: no call between
@@ -176,8 +179,8 @@ class Cache(BaseCache):
         """Return a stored value by digest or prefix."""
         digest = self.values.expand(key)
         try:
-            if isinstance(self.values, EnvelopeStorage):
-                return self._store.decode(digest, self.values.get_envelope(digest, form))
+            if self._enveloped is not None:
+                return self._store.decode(digest, self._enveloped.get_envelope(digest, form))
             return self.values.load(digest)
         except DamagedError as damage:
             raise ValueNotStored(
@@ -196,8 +199,8 @@ class Cache(BaseCache):
         """Store a value by itself and return its digest and form."""
         key, _ = stored_digest(value, name="the item")
         envelope = self._store.pack(value)
-        if isinstance(self.values, EnvelopeStorage):
-            self.values.put_envelope(key, envelope)
+        if self._enveloped is not None:
+            self._enveloped.put_envelope(key, envelope)
         else:
             self.values.save(value, key)
         return key, envelope.form
@@ -223,7 +226,7 @@ class Cache(BaseCache):
 
     def acceptances(self, new: Digest | None = None) -> Sequence[Acceptance]:
         """Return what was accepted and not withdrawn; see `BaseCache.acceptances`."""
-        return self._store.acceptances(new) if isinstance(self._store, Accepting) else ()
+        return self._accepting.acceptances(new) if self._accepting is not None else ()
 
     def withdraw(self, old: Digest, new: Digest) -> bool:
         """Take back what was accepted; see `BaseCache.withdraw`."""

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -199,17 +200,22 @@ def username() -> str:
     for variable in ("LOGNAME", "USER", "USERNAME"):
         if os.environ.get(variable):
             return os.environ[variable]
+    return _name_of(os.getuid()) if hasattr(os, "getuid") else ""
+
+
+@lru_cache(maxsize=16)
+def _name_of(user: int) -> str:
     try:
         import pwd
 
-        return pwd.getpwuid(os.getuid()).pw_name
+        return pwd.getpwuid(user).pw_name
     except (ImportError, KeyError):
         return ""
 
 
 def _cwd() -> str:
     try:
-        return str(Path.cwd())
+        return os.getcwd()  # noqa: PTH109 - a path is not needed, and takes longer
     except OSError:
         return ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -77,11 +77,17 @@ class DigestedCall:
     expires: datetime | None = None
     parent: Digest | None = None
     inputs: tuple[Digest, ...] = ()
+    _key: Digest | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def key(self) -> Digest:
         """The lookup key: the digest of module, name, version, code and arguments."""
-        return lookup_key(call_prefix(self.module, self.name, self.version, self.code), self.arguments)
+        known: Digest | None = getattr(self, "_key", None)  # one that was pickled earlier has no such slot
+        if known is None:
+            prefix = call_prefix(self.module, self.name, self.version, self.code)
+            known = lookup_key(prefix, self.arguments)
+            object.__setattr__(self, "_key", known)
+        return known
 
     @property
     def code_digest(self) -> Digest | None:
@@ -89,8 +95,18 @@ class DigestedCall:
         return self.code
 
     def evolve(self, **changes: Any) -> DigestedCall:
-        """Return a copy with some fields changed."""
-        return replace(self, **changes)
+        """Return a copy with some fields changed.
+
+        Raises:
+            TypeError: There is no such field.
+        """
+        copy = object.__new__(type(self))
+        object.__setattr__(copy, "_key", None if changes.keys() & _KEYED else getattr(self, "_key", None))
+        for name in _FIELDS:
+            object.__setattr__(copy, name, changes.pop(name) if name in changes else getattr(self, name))
+        if changes:
+            raise TypeError(f"a record has no field {next(iter(changes))!r}")
+        return copy
 
     def replaces(self, old: DigestedCall) -> bool:
         """Whether filing this record over an older one of the same key changes anything.
@@ -110,6 +126,10 @@ class DigestedCall:
         if self.expires is not None and (old.expires is None or self.expires < old.expires):
             return True
         return old.expires is not None and self.at is not None and self.at >= old.expires
+
+
+_KEYED = frozenset({"module", "name", "version", "code", "arguments"})
+_FIELDS = tuple(each.name for each in fields(DigestedCall) if each.init)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

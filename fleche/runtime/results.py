@@ -7,12 +7,13 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fleche.call import FunctionProfile
+from fleche.call import FunctionProfile, Outcome
 from fleche.digest import Digest, digest
-from fleche.errors import FlecheError
+from fleche.errors import FlecheError, UnknownDigestError
 from fleche.memo.active import Mode
 from fleche.memo.engine import Engine as MemoEngine
 from fleche.memo.function import CachedFunction
+from fleche.memo.futures import revived
 from fleche.memo.options import Options
 
 if TYPE_CHECKING:
@@ -96,7 +97,11 @@ class TaskResults:
         Raises:
             KeyError: It is not stored any more.
         """
-        return self._memo.cache().load(key).result
+        cache = self._memo.cache()
+        hit = cache.lookup(key)
+        if hit is None or hit.outcome is not Outcome.RESULT:
+            raise UnknownDigestError(f"call {key} is not stored in {cache}", digest=str(key))
+        return revived(cache.open(hit))
 
     def recall(self, sealed: Sealed, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Return the result of a call as `@cached` would: stored, waited for, or computed now and stored.

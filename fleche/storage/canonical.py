@@ -13,7 +13,7 @@ from fleche.digest import Digest
 from fleche.errors import SaveError
 from fleche.storage.base import check_key
 
-__all__ = ["canonical", "check_text", "from_json", "to_json"]
+__all__ = ["canonical", "check_text", "copied", "from_json", "to_json"]
 
 
 def canonical(call: DigestedCall) -> DigestedCall:
@@ -35,7 +35,7 @@ def canonical(call: DigestedCall) -> DigestedCall:
             kinds={name: call.kinds[name] for name in names if name in call.kinds},
             result=_plain(call.result),
             form=None if call.form is None else bytes.fromhex(call.form).hex(),
-            metadata={space: from_json(to_json(entries)) for space, entries in call.metadata.items()},
+            metadata={space: copied(entries) for space, entries in call.metadata.items()},
             at=_utc(call.at),
             expires=_utc(call.expires),
             parent=_plain(call.parent),
@@ -52,6 +52,38 @@ def check_text(call: DigestedCall) -> None:
         UnicodeEncodeError: There is one.
     """
     "".join((call.module, call.name, *call.arguments, *call.kinds.values(), *call.metadata)).encode()
+
+
+_SCALARS = frozenset({str, int, bool, type(None)})
+_PLAIN_BITS = 10_000  # Python writes no number of very many digits
+
+
+def copied(entries: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what comes back of the entries of one namespace: what JSON keeps of them.
+
+    Raises:
+        SaveError: One is not a JSON value.
+    """
+    plain = _copied(entries) if type(entries) is dict else None
+    return from_json(to_json(entries)) if plain is None else plain
+
+
+def _copied(entries: dict[Any, Any]) -> dict[str, Any] | None:
+    """Return a copy of entries that JSON keeps as they are; None where there may be others. It need not be written."""
+    copy = {}
+    for name, value in entries.items():
+        kind = type(value)
+        if type(name) is not str:
+            return None
+        if kind is int and value.bit_length() > _PLAIN_BITS:
+            return None
+        if kind in _SCALARS or (kind is float and value - value == 0.0):
+            copy[name] = value
+        elif kind is dict and (inner := _copied(value)) is not None:
+            copy[name] = inner
+        else:
+            return None
+    return copy
 
 
 def to_json(entries: Mapping[str, Any]) -> str:

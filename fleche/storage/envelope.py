@@ -45,7 +45,7 @@ class Envelope:
     [1, 2.5]
     """
 
-    __slots__ = ("_header", "_source", "_stream", "children", "place")
+    __slots__ = ("_checksum", "_header", "_source", "_stream", "children", "place")
 
     place: str
     """Where it came from, for messages."""
@@ -66,6 +66,7 @@ class Envelope:
         self._source = source
         self.place = place
         self.children = children
+        self._checksum: str | None = None
 
     @classmethod
     def pack(cls, value: Any, *, compress: bool = False) -> Envelope:
@@ -240,7 +241,9 @@ class Envelope:
         It covers serializer, stream and buffers (and the Python that wrote it, where that matters), not compression,
         signature, writers or time.
         """
-        return xxhash.xxh3_128_hexdigest(self._header.representation(self._raw_parts))
+        if self._checksum is None:
+            self._checksum = xxhash.xxh3_128_hexdigest(self._header.representation(self._raw_parts))
+        return self._checksum
 
     @property
     def size(self) -> int:

@@ -165,6 +165,9 @@ def code_changes(old: CodeGraph, new: CodeGraph) -> tuple[CodeChange, ...]:
     return _Comparison(old, new).run()
 
 
+_HOLDS = "holds "  # how a tree labels the functions in a value
+
+
 class _Comparison:
     def __init__(self, old: CodeGraph, new: CodeGraph) -> None:
         self._old = old
@@ -182,7 +185,8 @@ class _Comparison:
             before, after, chain, label = todo.popleft()
             changed = self._changed(before, after)
             if changed:
-                self._note(self._change(before, after, chain, label))
+                if not self._is_held(before, after):
+                    self._note(self._change(before, after, chain, label))
                 if before.kind != after.kind or before.name != after.name:
                     continue
             one, other = self._old.children(before), self._new.children(after)
@@ -196,6 +200,33 @@ class _Comparison:
         if not self._found:  # of a tree of an earlier version, which does not tell whether the root changed
             self._note(self._change(old, new, start, ""))
         return tuple(sorted(self._found.values(), key=_weight))
+
+    def _is_held(self, old: _Node, new: _Node) -> bool:
+        """Whether a value is another one because a function in it is, which is then what is told."""
+        one, other = (
+            {name: each for name, each in found.items() if name.startswith(_HOLDS)} for found in self._pair(old, new)
+        )
+        return one.keys() == other.keys() and any(self._differ(one[name], other[name]) for name in one)
+
+    def _pair(self, old: _Node, new: _Node) -> tuple[Mapping[str, _Node], Mapping[str, _Node]]:
+        return self._old.children(old), self._new.children(new)
+
+    def _differ(self, old: _Node, new: _Node) -> bool:
+        """Whether anything differs in what two nodes are and reach."""
+        todo, seen = [(old, new)], {(id(old), id(new))}
+        while todo:
+            before, after = todo.pop()
+            if self._changed(before, after):
+                return True
+            one, other = self._pair(before, after)
+            if one.keys() != other.keys():
+                return True
+            for name, each in one.items():
+                pair = (each, other[name])
+                if (id(pair[0]), id(pair[1])) not in seen:
+                    seen.add((id(pair[0]), id(pair[1])))
+                    todo.append(pair)
+        return False
 
     def _changed(self, old: _Node, new: _Node) -> bool:
         if old.kind != new.kind:

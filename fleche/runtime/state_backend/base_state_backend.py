@@ -106,6 +106,7 @@ class BaseStateBackend:
         self._exceptions = app.exceptions
         self._invocation_of = app.invocation_of
         self._registrar = app.client_id
+        self._task = app.get_task
 
     def upsert_invocation(self, invocation: DistributedInvocation[Any, Any]) -> None:
         """Keep an invocation, registered; one that is there already stays as it is."""
@@ -157,12 +158,12 @@ class BaseStateBackend:
             KeyError: There is none, or what holds it is gone.
         """
         invocation_id = _id(invocation)
-        record = self._outcome(invocation_id).record
+        info = self._engine.info(invocation_id)
+        record = None if info.outcome is None else info.outcome.record
         if record is None:
             return self._data.resolve(self._get_result(invocation_id))
-        task = self.get_invocation(invocation_id).task
         try:
-            return task.results.load(record)
+            return self._task(info.call.call_id.task_id).results.load(record)
         except (KeyError, FlecheError) as error:
             raise InvocationHasNoResultError(
                 invocation_id, f"its result is call {record}, which the cache does not hold any more: {error}"
