@@ -18,7 +18,7 @@ import joblib
 import numpy as np
 
 import fleche
-from benchmarks import code, many
+from benchmarks import code, many, tasks
 from benchmarks.timing import ROUNDS, duration, median
 from fleche.digest import digest
 
@@ -90,6 +90,7 @@ def main() -> None:
             print(f"{name:30} {duration(ours):>9}   {peers}")
     many.main()
     code.main()
+    tasks.main()
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_text(json.dumps(results, indent=1))
 
