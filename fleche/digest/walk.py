@@ -80,11 +80,7 @@ def examine(value: Any, *, name: str = "value") -> tuple[Digest, bool, AbstractS
         return Digest.from_bytes(chosen().hash(scalar(value))), False, frozenset()
     walk = Walk(DEFAULT, chosen(), name)
     raw = walk.digest(value)
-    if walk.holding:
-        from fleche.digest.code.captured import check_captured  # which digests values: each needs the other
-
-        for path, function in walk.holding:
-            check_captured(path, function)
+    _check_held(walk)
     return Digest.from_bytes(raw), walk.refers, walk.types
 
 
@@ -99,7 +95,21 @@ def traced(value: Any, *, name: str = "value") -> tuple[Digest, bool, AbstractSe
         return Digest.from_bytes(chosen().hash(scalar(value))), False, frozenset(), None
     walk = Walk(DEFAULT, chosen(), name)
     raw = walk.digest(value)
+    _check_held(walk)
     return Digest.from_bytes(raw), walk.refers, walk.types, walk.trace(value, raw)
+
+
+def _check_held(walk: Walk) -> None:
+    """Check what the functions in a value captured.
+
+    Raises:
+        Indigestible: Something of it has no digest.
+    """
+    if walk.holding:
+        from fleche.digest.code.captured import check_captured  # which digests values: each needs the other
+
+        for path, function in walk.holding:
+            check_captured(path, function)
 
 
 def stored_digest(value: Any, *, name: str = "value") -> tuple[Digest, AbstractSet[type]]:
