@@ -28,7 +28,7 @@ def sealed_alone(memo: Memo) -> Sealed:
     assert memo.watch is not None
     code = memo.watch.current()
     key = lookup_key(call_prefix(memo.module, memo.name, None, code), NOTHING)
-    return Sealed(key, {}, NOTHING, code, frozenset(), frozenset())
+    return Sealed(key, {}, NOTHING, code, frozenset(), frozenset(), {}, ())
 
 
 def asked(directory: Path, files: Files, edit: Edit, cache: Cache, *, file: bool) -> Why:
