@@ -45,3 +45,9 @@ def test_a_wait_that_nobody_ends_is_said(app, caplog, monkeypatch):
     assert "double has waited for 0.01 s: no worker has taken it" in record.getMessage()
     with ThreadRunner(app):
         assert invocation.result == 6
+
+
+def test_a_group_says_what_it_is(app):
+    """How many invocations, and of which task."""
+    group = app.task(functions.double).parallelize([(1,), (2,)])
+    assert repr(group) == "<DistributedInvocationGroup: 2 invocations of tests.runtime.functions.double>"
