@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from contextlib import nullcontext
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from fleche.cli import output
 from fleche.cli.common import NOTHING, Json, Store, agreed, opened, reported
+from fleche.cli.functions import cached_named
 from fleche.cli.selection import Since, parse_age
 from fleche.errors import ConfigError
-from fleche.memo import CachedFunction, cache
+from fleche.memo import cache
 from fleche.storage.acceptances import Acceptance
 
 __all__ = ["accept", "accepted", "withdraw"]
@@ -41,14 +39,14 @@ def accept(
     Without --yes it only shows what would be brought back.
     """
     with reported():
-        found = function_named(function)
+        found = cached_named(function)
         with cache(opened(store)) if store is not None else nullcontext():
             report = found.accept(*only or (), since=None if since is None else parse_age(since))
             report = report.only(*code) if code else report
             if json:
                 output.data({"calls": report.calls, "accepted": yes, "rows": report.rows()})
             else:
-                for line in str(report).split("\n"):
+                for line in report.text().split("\n"):
                     output.say(line)
             if not report:
                 raise typer.Exit(NOTHING)
@@ -102,30 +100,6 @@ def withdraw(
             raise typer.Exit(NOTHING)
         count = sum([held.withdraw(each.old, each.new) for each in found])
         output.say(f"withdrew {count} acceptance{'' if count == 1 else 's'}")
-
-
-def function_named(text: str) -> CachedFunction[..., Any]:
-    """Return the cached function that ``module:name`` names; its module is imported as from the working directory.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    module, colon, name = text.partition(":")
-    if not colon or not name:
-        raise ConfigError(f"{text!r}: name the function as module:name, such as model:fit or pkg.model:Trainer.fit")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        found: Any = importlib.import_module(module)
-    except ImportError as error:
-        raise ConfigError(f"{module} cannot be imported from {here}: {error}") from error
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    found = getattr(found, "__func__", found)
-    if not isinstance(found, CachedFunction):
-        raise ConfigError(f"{text} is no function that @cached decorates, but {found!r}")
-    return found
 
 
 def _of(said: Any, function: str | None) -> list[Acceptance]:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import difflib
-import importlib
 import inspect
-import sys
-from collections.abc import Iterable
-from pathlib import Path
 from types import FunctionType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from fleche.cli import output
 from fleche.cli.common import NOTHING, USAGE, Json, reported, stop
+from fleche.cli.functions import named, undressed
 from fleche.digest.code import CodeTree, CodeWatch
 from fleche.memo import CachedFunction
 
@@ -49,11 +44,8 @@ def code(
 
 
 def _tree(name: str) -> CodeTree:
-    module, colon, path = name.partition(":")
-    if not (module and colon and path):
-        guess = name.replace("/", ".").removesuffix(".py")
-        stop(f"{name!r} names no function: give its module and its name, such as {guess or 'study'}:fit", USAGE)
-    found = _found(_imported(module, path), module, path)
+    found = named(name)
+    found = undressed(found)
     if isinstance(found, CachedFunction):
         tree = found.code.tree()
         if tree is None:
@@ -68,44 +60,3 @@ def _tree(name: str) -> CodeTree:
         kind = "compiled: there is no Python code to look at" if callable(found) else f"of type {type(found).__name__}"
         stop(f"{name} is no Python function but {kind}", USAGE)
     return CodeWatch(plain).tree()
-
-
-def _imported(module: str, path: str) -> Any:
-    if module.endswith(".py") or "/" in module:
-        guess = module.removesuffix(".py").strip("./").replace("/", ".")
-        stop(f"{module!r} is a file; give the module that it is: {guess}:{path}", USAGE)
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # what the module prints is not what was asked for
-            return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if not f"{module}.".startswith(f"{error.name}."):
-            stop(f"module {module!r} cannot be imported: it needs {error.name!r}, which is not installed here", USAGE)
-        near = _near(module.partition(".")[0], (each.stem for each in Path.cwd().iterdir() if _importable(each)))
-        stop(
-            f"there is no module {error.name!r} in {here} or installed; run this where your script runs{near}", NOTHING
-        )
-    except Exception as error:
-        stop(f"module {module!r} cannot be imported: {type(error).__name__}: {error}", USAGE)
-
-
-def _importable(path: Path) -> bool:
-    return path.suffix == ".py" or (path / "__init__.py").exists()
-
-
-def _found(found: Any, module: str, path: str) -> Any:
-    at = module
-    for name in path.split("."):
-        space = vars(found) if hasattr(found, "__dict__") else {}
-        try:
-            found = getattr(found, name)
-        except AttributeError:
-            stop(f"there is no {name!r} in {at}{_near(name, space)}", NOTHING)
-        at = f"{at}.{name}"
-    return found
-
-
-def _near(name: str, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, [each for each in names if not each.startswith("__")], n=1)
-    return f"; is it {near[0]!r}?" if near else ""

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
-import sys
-from operator import attrgetter
 from typing import Annotated, Any
 
 import typer
@@ -13,8 +10,9 @@ import typer
 from fleche.caches import BaseCache
 from fleche.cli import output
 from fleche.cli.common import NOTHING, USAGE, Json, Store, opened, reported, stop
+from fleche.cli.functions import cached_named
 from fleche.config import opener
-from fleche.memo import CachedFunction, cache
+from fleche.memo import cache
 from fleche.memo.explain import diff as diff_calls
 from fleche.memo.explain import difference
 
@@ -36,7 +34,7 @@ def why(
 ) -> None:
     """Say why a call is a hit or a miss: what differs from the nearest stored call. Nothing runs. Code 1: a miss."""
     with reported():
-        found = _function(function)
+        found = cached_named(function)
         used = opened(store) if store is not None or opener.locate().made else opener("void")
         args, kwargs = _arguments(arguments or [], used)
         with cache(used):
@@ -76,26 +74,6 @@ def diff(
             output.text(str(found) or "nothing differs")
         if found:
             raise typer.Exit(NOTHING)
-
-
-def _function(place: str) -> CachedFunction[..., Any]:
-    """Return the cached function at a place; the module is imported as a script in this directory would."""
-    module, colon, name = place.partition(":")
-    if not colon or not module or not name:
-        stop(f"{place!r}: write MODULE:FUNCTION, such as study.train:fit", USAGE)
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        imported = importlib.import_module(module)
-    except Exception as error:
-        stop(f"the module {module!r} cannot be imported: {type(error).__name__}: {error}", USAGE)
-    try:
-        found = attrgetter(name)(imported)
-    except AttributeError as error:
-        stop(f"{place!r}: {error}", USAGE)
-    if not isinstance(found, CachedFunction):
-        stop(f"{place!r} is no cached function, but a {type(found).__qualname__}; decorate it with @cached", USAGE)
-    return found
 
 
 def _arguments(words: list[str], used: BaseCache) -> tuple[list[Any], dict[str, Any]]:

@@ -75,7 +75,13 @@ def examine(value: Any, *, name: str = "value") -> tuple[Digest, bool, AbstractS
     Raises:
         Indigestible: Something in the value has no digest; the error names the path to it.
     """
-    return traced(value, name=name)[:3]
+    scalar = FRAMES.get(type(value))
+    if scalar is not None:
+        return Digest.from_bytes(chosen().hash(scalar(value))), False, frozenset()
+    walk = Walk(DEFAULT, chosen(), name)
+    raw = walk.digest(value)
+    _check_held(walk)
+    return Digest.from_bytes(raw), walk.refers, walk.types
 
 
 def traced(value: Any, *, name: str = "value") -> tuple[Digest, bool, AbstractSet[type], Trace | None]:
@@ -89,12 +95,21 @@ def traced(value: Any, *, name: str = "value") -> tuple[Digest, bool, AbstractSe
         return Digest.from_bytes(chosen().hash(scalar(value))), False, frozenset(), None
     walk = Walk(DEFAULT, chosen(), name)
     raw = walk.digest(value)
+    _check_held(walk)
+    return Digest.from_bytes(raw), walk.refers, walk.types, walk.trace(value, raw)
+
+
+def _check_held(walk: Walk) -> None:
+    """Check what the functions in a value captured.
+
+    Raises:
+        Indigestible: Something of it has no digest.
+    """
     if walk.holding:
         from fleche.digest.code.captured import check_captured  # which digests values: each needs the other
 
         for path, function in walk.holding:
             check_captured(path, function)
-    return Digest.from_bytes(raw), walk.refers, walk.types, walk.trace(value, raw)
 
 
 def stored_digest(value: Any, *, name: str = "value") -> tuple[Digest, AbstractSet[type]]:

@@ -155,11 +155,19 @@ class Proposal:
         return bool(self.changes)
 
     def __str__(self) -> str:
+        return self.text("; nothing is done before .confirm()")
+
+    def text(self, then: str = "") -> str:
+        """Return it as text.
+
+        Args:
+            then: What to say of how it is done, after what would be brought back.
+        """
         count, edits = self.calls, len(self.changes)
         if self.changes:
             head = (
                 f"{self.function}: accepting {edits} edit{'' if edits == 1 else 's'} brings back {count:,} stored "
-                f"call{'' if count == 1 else 's'}; nothing is done before .confirm()"
+                f"call{'' if count == 1 else 's'}{then}"
             )
         else:
             head = self._told or f"{self.function}: there is no stored call that accepting would bring back"
@@ -297,6 +305,8 @@ def propose(memo: Memo, names: Sequence[str] = (), since: datetime | None = None
     told = ""
     if not changes and names and any(each.state == "changed" for each in found):
         told = f"{memo.label}: there is no stored call of which only {', '.join(names)} was edited since"
+    elif not found:
+        told = f"{memo.label}: no call is stored; if it had another name or module, say so: @cached(was=...)"
     return Proposal(memo.label, changes, [each for each in found if each not in changes], cache, told)
 
 

@@ -12,13 +12,41 @@ from fleche.digest.code import CodeTree
 from fleche.digest.code.normal import normalise
 from fleche.storage.base import CodeRecord
 
-__all__ = ["brought", "changed"]
+__all__ = ["Moved", "brought", "changed"]
 
 Naming = Callable[[str], str]
 Parts = dict[str, set[tuple[Any, ...]]]
 
 _BRINGS = "brings "
 _OURS = ("cached", "fleche")
+
+
+class Moved:
+    """What is called otherwise today, told from the names that a function had then and has now.
+
+    A tree that is kept for a fingerprint has the names of whoever computed it first, such as ``__main__``.
+
+    >>> Moved("__main__.Model.fit", "pkg.model.Model.fit")("__main__.clean")
+    'pkg.model.clean'
+
+    Args:
+        old: Module and name of the function then.
+        new: Module and name of the function now.
+    """
+
+    def __init__(self, old: str, new: str) -> None:
+        one, other = old.split("."), new.split(".")
+        self._pairs: list[tuple[str, str]] = []
+        while one and other and one != other:
+            self._pairs.append((".".join(one), ".".join(other)))
+            one, other = one[:-1], other[:-1]
+
+    def __call__(self, name: str) -> str:
+        """Return the name that something has today, by its old name."""
+        for old, new in self._pairs:
+            if name == old or name.startswith(f"{old}."):
+                return new + name[len(old) :]
+        return name
 
 
 def changed(old: CodeRecord, new: CodeTree, naming: Naming) -> tuple[str, ...]:
@@ -34,10 +62,16 @@ def changed(old: CodeRecord, new: CodeTree, naming: Naming) -> tuple[str, ...]:
     """
     try:
         before, after = json.loads(old.tree)["nodes"], json.loads(new.to_json())["nodes"]
-        sources = {naming(name): text for name, text in json.loads(old.source).items()}
-    except (ValueError, KeyError, TypeError):
+        moved = Moved(before[0]["name"], new.name)
+
+        def named(name: str) -> str:
+            found = naming(name)
+            return moved(name) if found == name else found
+
+        sources = {named(name): text for name, text in json.loads(old.source).items()}
+    except (ValueError, KeyError, TypeError, IndexError):
         return ()
-    one, other = _parts(before, naming), _parts(after, str)
+    one, other = _parts(before, named), _parts(after, str)
     found = {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
     root = new.name
     if _text(sources.get(root)) != _text(dict(new.source).get(root)):

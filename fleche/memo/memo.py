@@ -398,7 +398,8 @@ class Memo(ABC):
         try:
             from fleche.memo.explain.why import explain_sealed
 
-            log.info("miss %s %s: %s", sealed.key[:12], self.label, explain_sealed(self, cache, sealed).brief())
+            why = explain_sealed(self, cache, sealed, computing=True)
+            log.info("miss %s %s: %s", sealed.key[:12], self.label, why.brief())
         except Exception as error:
             log.info("miss %s %s, and why is not known: %s", sealed.key[:12], self.label, error)
 

@@ -55,7 +55,7 @@ class App:
 
     >>> from fleche.runtime import App
     >>> app = App("kitchen", {"dev_mode_force_sync_tasks": True})
-    >>> app.conf.app_id
+    >>> app.app_id
     'kitchen'
     """
 

@@ -10,6 +10,7 @@ from functools import cached_property, update_wrapper
 from typing import TYPE_CHECKING, Any, Generic
 
 from fleche.clock import Seconds, seconds, to_micros
+from fleche.memo import CachedFunction, cached
 from fleche.runtime.arguments import Arguments
 from fleche.runtime.call import Call, PreSerializedCall
 from fleche.runtime.conf.config_task import ConcurrencyControlType, ConfigTask
@@ -96,6 +97,18 @@ class Task(Generic[Params, Result]):
         """What the cache knows of the task's calls."""
         reuse = self.conf.call_result_cache and not self.conf.effect
         return TaskResults(self.func, self.app.cache, reuse=reuse)
+
+    @cached_property
+    def cached(self) -> CachedFunction[..., Any]:
+        """The function as ``@cached`` would give it, for the same calls: to be asked, such as ``task.cached.why(1)``.
+
+        ``calls``, ``query``, ``contains``, ``plan``, ``forget``, ``accept`` and ``code`` are there, too. If the
+        function is decorated with ``@cached``, this is it, with its options.
+        """
+        if isinstance(self.func, CachedFunction):
+            return self.func
+        made: CachedFunction[..., Any] = cached(cache=self.app.cache)(self.func)
+        return made
 
     @property
     def retriable_exceptions(self) -> tuple[type[Exception], ...]:

@@ -446,10 +446,10 @@ def test_a_function_is_named_by_module_and_name(run: Run, tmp_path: Path) -> Non
     run("init")
     subprocess.run([sys.executable, "-c", "from study import fit; fit(1)"], cwd=tmp_path, check=True)
     for name, told in [
-        ("study.fit", "module:name"),
-        ("nowhere:fit", "cannot be imported"),
-        ("study:clean", "no function that @cached decorates"),
-        ("study:Model.nothing", "no function that @cached decorates"),
+        ("study.fit", "names no function"),
+        ("nowhere:fit", "there is no module 'nowhere'"),
+        ("study:clean", "is no cached function"),
+        ("study:Model.nothing", "there is no 'nothing' in study.Model"),
     ]:
         assert told in run("accept", name, code=2).stderr
     run("accept", "study:Model.run", code=1)

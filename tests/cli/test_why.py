@@ -123,9 +123,9 @@ def test_where_there_is_no_store(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("study.fit",), "write MODULE:FUNCTION"),
-        (("nowhere:fit",), "cannot be imported: ModuleNotFoundError"),
-        (("study:nope",), "has no attribute 'nope'"),
+        (("study.fit",), "names no function: give its module and its name"),
+        (("nowhere:fit",), "there is no module 'nowhere' in"),
+        (("study:nope",), "there is no 'nope' in study"),
         (("study:plain", "1"), "is no cached function, but a function"),
         (("study:fit", "1", "2", "3"), "too many positional arguments"),
         (("study:fit", "@0000"), "starts with"),

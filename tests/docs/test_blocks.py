@@ -100,11 +100,15 @@ def run_console(where: str, code: str) -> None:
     environment = os.environ | {"COLUMNS": "120", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": tested}
     for command, said in re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", code, re.M):
         words = shlex.split(command, comments=True)
+        given = {}
+        while re.match(r"[A-Z_]+=", words[0]):
+            name, _, value = words.pop(0).partition("=")
+            given[name] = value
         if words[0] == "fleche":
             words = [sys.executable, "-m", "fleche", *words[1:]]
         elif words[0] == "python":
             words[0] = sys.executable
-        done = subprocess.run(words, check=False, capture_output=True, text=True, env=environment, input="")
+        done = subprocess.run(words, check=False, capture_output=True, text=True, env=environment | given, input="")
         ended = done.returncode in (0, 1) and "Traceback" not in done.stderr
         assert ended, f"{where}: {command}: {done.stderr}{done.stdout}"
         if command.startswith("python ") and said:

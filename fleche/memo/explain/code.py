@@ -9,12 +9,13 @@ import re
 import textwrap
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fleche.digest import Digest
 from fleche.digest.code import CodeTree
 from fleche.digest.code.normal import FUNCTIONS, normalise
+from fleche.memo.changes import Moved
 from fleche.storage.base import CodeRecord
 
 __all__ = ["Change", "CodeChange", "CodeGraph", "alike", "code_changes", "differences_of", "kept_graph"]
@@ -165,13 +166,11 @@ def code_changes(old: CodeGraph, new: CodeGraph) -> tuple[CodeChange, ...]:
     return _Comparison(old, new).run()
 
 
-_HOLDS = "holds "  # how a tree labels the functions in a value
-
-
 class _Comparison:
     def __init__(self, old: CodeGraph, new: CodeGraph) -> None:
         self._old = old
         self._new = new
+        self._moved = Moved(old.root.name, new.root.name)
         self._found: dict[tuple[str, str, str], CodeChange] = {}
 
     def run(self) -> tuple[CodeChange, ...]:
@@ -185,9 +184,9 @@ class _Comparison:
             before, after, chain, label = todo.popleft()
             changed = self._changed(before, after)
             if changed:
-                if not self._is_held(before, after):
-                    self._note(self._change(before, after, chain, label))
-                if before.kind != after.kind or before.name != after.name:
+                follows = after.kind == "constant" and self._differs_below(before, after)
+                self._note(replace(self._change(before, after, chain, label), follows=follows))
+                if before.kind != after.kind or self._moved(before.name) != after.name:
                     continue
             one, other = self._old.children(before), self._new.children(after)
             for name in sorted(one.keys() | other.keys()):
@@ -201,31 +200,22 @@ class _Comparison:
             self._note(self._change(old, new, start, ""))
         return tuple(sorted(self._found.values(), key=_weight))
 
-    def _is_held(self, old: _Node, new: _Node) -> bool:
-        """Whether a value is another one because a function in it is, which is then what is told."""
-        one, other = (
-            {name: each for name, each in found.items() if name.startswith(_HOLDS)} for found in self._pair(old, new)
-        )
-        return one.keys() == other.keys() and any(self._differ(one[name], other[name]) for name in one)
-
-    def _pair(self, old: _Node, new: _Node) -> tuple[Mapping[str, _Node], Mapping[str, _Node]]:
-        return self._old.children(old), self._new.children(new)
-
-    def _differ(self, old: _Node, new: _Node) -> bool:
-        """Whether anything differs in what two nodes are and reach."""
+    def _differs_below(self, old: _Node, new: _Node) -> bool:
+        """Whether what a value holds, such as the functions in a table, accounts for its other digest."""
         todo, seen = [(old, new)], {(id(old), id(new))}
         while todo:
             before, after = todo.pop()
-            if self._changed(before, after):
-                return True
-            one, other = self._pair(before, after)
+            one, other = self._old.children(before), self._new.children(after)
             if one.keys() != other.keys():
                 return True
-            for name, each in one.items():
-                pair = (each, other[name])
-                if (id(pair[0]), id(pair[1])) not in seen:
-                    seen.add((id(pair[0]), id(pair[1])))
-                    todo.append(pair)
+            for name, child in one.items():
+                if name.startswith("class "):  # of which it is an object: that is no part of its value
+                    continue
+                if self._changed(child, other[name]):
+                    return True
+                if (mark := (id(child), id(other[name]))) not in seen:
+                    seen.add(mark)
+                    todo.append((child, other[name]))
         return False
 
     def _changed(self, old: _Node, new: _Node) -> bool:
@@ -269,7 +259,7 @@ class _Comparison:
 
     def _change(self, old: _Node, new: _Node, chain: tuple[str, ...], label: str) -> CodeChange:
         diff, said = "", _PADDED.sub("", label)
-        if old.kind != new.kind or (old.name != new.name and new.kind not in ("constant", "opaque")):
+        if old.kind != new.kind or (self._moved(old.name) != new.name and new.kind not in ("constant", "opaque")):
             text = f"{said} is {_what(new)} now, and was {_what(old)}" if label else f"was {_what(old)}"
             if old.kind != new.kind:
                 text += f" ({old.kind} -> {new.kind})"

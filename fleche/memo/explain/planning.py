@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
-from typing import Any
+from typing import Any, NamedTuple
 
 from fleche.caches import BaseCache
 from fleche.caches.progress import Bar
-from fleche.call import DigestedCall, LazyCall, QueryCall
+from fleche.call import DigestedCall, LazyCall, QueryCall, Version
 from fleche.call.key import call_prefix, lookup_key
 from fleche.digest import Digest
+from fleche.digest.code.renamed import Place
 from fleche.errors import Indigestible
 from fleche.memo.explain.grid import Grid, calls_of
 from fleche.memo.explain.plan import Plan, Planned, Status
@@ -19,7 +20,6 @@ from fleche.memo.explain.reasons import Cause
 from fleche.memo.explain.why import Explanation
 from fleche.memo.memo import Memo, Sealed
 from fleche.storage.acceptances import Acceptance
-from fleche.storage.base import Variant
 
 __all__ = ["planned"]
 
@@ -54,10 +54,15 @@ class _Planner:
     def __init__(self, memo: Memo, cache: BaseCache) -> None:
         self._memo = memo
         self._cache = cache
-        self._sample = cache.latest(QueryCall(module=memo.module, name=memo.name), _SAMPLE)
-        self._variants = cache.variants(memo.module, memo.name)[:_VARIANTS]
+        places = memo.adoption.filed_places  # under its own name first, then under those that it had
+        self._sample = [
+            call for at in places for call in cache.latest(QueryCall(module=at.module, name=at.name), _SAMPLE)
+        ][:_SAMPLE]
+        self._former = [
+            _Former(place, *variant) for place in places for variant in cache.variants(place.module, place.name)
+        ][:_VARIANTS]
         self._said: Any = _Said(cache)
-        self._told: dict[tuple[Variant, Digest | None], tuple[Cause, str]] = {}
+        self._told: dict[tuple[_Former, Digest | None], tuple[Cause, str]] = {}
         self._asked = 0.0
 
     def plan(self, calls: Sequence[tuple[tuple[Any, ...], Mapping[str, Any]]]) -> Plan:
@@ -106,7 +111,7 @@ class _Planner:
             told = f"{refusal.path} has no digest: its type is {refusal.type_name}"
         return Planned(Status.UNCACHED, None, memo.profile.bind(args, kwargs), Cause.NO_KEY, told)
 
-    def _planned(self, sealed: Sealed, there: bool, variant: Variant | None, again: bool) -> Planned:
+    def _planned(self, sealed: Sealed, there: bool, former: _Former | None, again: bool) -> Planned:
         def made(status: Status, kind: Cause | None = None, text: str = "") -> Planned:
             return Planned(status, sealed.key, sealed.arguments, kind, text)
 
@@ -121,7 +126,7 @@ class _Planner:
         if holder:
             return made(Status.JOIN, Cause.RUNNING, f"being computed by {holder}")
         if kind is None:
-            kind, text = (Cause.NEVER, _NEW) if variant is None else self._changed(variant, sealed)
+            kind, text = (Cause.NEVER, _NEW) if former is None else self._changed(former, sealed)
         return made(Status.MISS, kind, text)
 
     def _standing(self, sealed: Sealed) -> tuple[Cause | None, str]:
@@ -155,30 +160,36 @@ class _Planner:
 
     # -- earlier code ------------------------------------------------------------------------------------------
 
-    def _before(self, missing: Sequence[Sealed]) -> dict[Digest, Variant]:
-        """Return under which earlier code or version calls are stored, by their key now; told by keys alone."""
-        found: dict[Digest, Variant] = {}
+    def _before(self, missing: Sequence[Sealed]) -> dict[Digest, _Former]:
+        """Return under which earlier name, code or version calls are stored, by their key now; told by keys alone."""
+        found: dict[Digest, _Former] = {}
         left = list(missing)
-        for version, code in self._variants:
+        for former in self._former:
             if not left:
                 break
-            prefix = call_prefix(self._memo.module, self._memo.name, version, code)
-            then = {lookup_key(prefix, each.digests): each for each in left}
+            prefix = call_prefix(former.place.module, former.place.name, former.version, former.code)
+            then = {lookup_key(prefix, digests): each for each in left for digests in self._arguments(each)}
             there = self._cache.present(list(then))
-            found |= {each.key: (version, code) for old, each in then.items() if old in there}
+            found |= {each.key: former for old, each in then.items() if old in there}
             left = [each for each in left if each.key not in found]
         return found
 
-    def _changed(self, variant: Variant, sealed: Sealed) -> tuple[Cause, str]:
+    def _arguments(self, sealed: Sealed) -> list[Mapping[str, Digest]]:
+        """Return the arguments of a call, and without those that it did not have before they were added."""
+        meant, whole = self._memo.adoption.meant, sealed.digests
+        bare = {name: each for name, each in whole.items() if meant.get(name) != each}
+        return [whole, bare] if len(bare) < len(whole) else [whole]
+
+    def _changed(self, former: _Former, sealed: Sealed) -> tuple[Cause, str]:
         """Return what changed since an earlier version of the code; compared once for each."""
-        place = variant, sealed.code
+        place = former, sealed.code
         if place not in self._told:
-            self._told[place] = self._compared(variant, sealed)
+            self._told[place] = self._compared(former, sealed)
         return self._told[place]
 
-    def _compared(self, variant: Variant, sealed: Sealed) -> tuple[Cause, str]:
-        version, code = variant
-        asked = QueryCall(module=self._memo.module, name=self._memo.name, version=version, code=code)
+    def _compared(self, former: _Former, sealed: Sealed) -> tuple[Cause, str]:
+        variant = former.version, former.code
+        asked = QueryCall(module=former.place.module, name=former.place.name, version=former.version, code=former.code)
         near = next((call for call in self._cache.latest(asked, _VARIANTS) if _variant(call) == repr(variant)), None)
         if near is None:
             return Cause.CODE, "the code differs"
@@ -217,6 +228,20 @@ class _Planner:
         except Exception:
             return None
         return None if found is None else found.size
+
+
+class _Former(NamedTuple):
+    """What calls of the function are stored under.
+
+    Attributes:
+        place: The module and name.
+        version: The version.
+        code: The fingerprint.
+    """
+
+    place: Place
+    version: Version
+    code: Digest | None
 
 
 class _Said:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, NoReturn
 
 from fleche.caches import Cache
-from fleche.call import DigestedCall, LazyCall, Version
+from fleche.call import DigestedCall, LazyCall, Outcome, Version
 from fleche.digest import Digest
 from fleche.display import ago, arguments, duration, short
 from fleche.errors import ValueNotStored
@@ -133,8 +133,7 @@ class Why:
             lines.append(f"  {'its record' if own else 'nearest'}: {_named(self.nearest)}")
             lines += [f"    {each}" for each in self._compared()]
             lines += [f"    all else is equal: {each}" for each in [self._equal()] if each and not own]
-            if self.code and all(reason.kind is Cause.CODE for reason in self.causes):
-                lines.append(f"  if this edit changes no result: {self.function.rpartition('.')[2]}.accept()")
+            lines += [f"  {each}" for each in [self._advice(self.nearest)] if each]
         return "\n".join(map(printable, lines))
 
     def _compared(self) -> Iterator[str]:
@@ -150,6 +149,17 @@ class Why:
                 yield str(change)
                 yield from (f"  {each}" for each in change.diff.splitlines())
         yield from (reason.text for reason in self.causes if reason.kind is Cause.CODE and not self.code)
+
+    def _advice(self, near: LazyCall) -> str:
+        """Return what to say of an edit that changes no result; empty text where more than code differs."""
+        kinds = {reason.kind for reason in self.causes}
+        if self.code and kinds == {Cause.CODE}:
+            return f"if this edit changes no result: {self.function.rpartition('.')[2]}.accept()"
+        names = [name for name in self.arguments if name not in near.record.arguments]
+        if names and kinds <= {Cause.CODE, Cause.ARGUMENT} and len(names) == len(self.arguments):
+            told = ", ".join(f"{name!r}: ..." for name in names)
+            return f"if all calls before it meant one value: @cached(added={{{told}}})"
+        return ""
 
     def _equal(self) -> str:
         """Return which parts of the key are equal, in words."""
@@ -210,7 +220,9 @@ class _NoSource(Cache):
 
 
 def _named(call: LazyCall) -> str:
-    return f"call {short(call.key)} {call.name}({arguments(call.record, _ARGUMENTS)}){_when(call, ', ')}{_took(call)}"
+    failed = " [failed]" if call.outcome is Outcome.ERROR else ""
+    told = f"call {short(call.key)} {call.name}({arguments(call.record, _ARGUMENTS)}){failed}"
+    return f"{told}{_when(call, ', ')}{_took(call)}"
 
 
 def _when(call: LazyCall, before: str = "") -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from fleche.digest import _format as f
 from fleche.digest.algorithm import chosen
+from fleche.digest.files import File
 from fleche.digest.names import canonical_name
 from fleche.digest.plan import Plan, attributes, mapping
 from fleche.digest.walk import DEFAULT, Walk
@@ -193,6 +194,8 @@ class _Comparison:
                 yield (place, f".{name}"), getattr(old, name), getattr(new, name)
         elif kind is FunctionType or isinstance(old, type):
             yield from _code(place, old, new)
+        elif kind is File:
+            yield Difference(path=path_text(place), kind=Kind.CONTENT, text=_contents(old, new))
         else:
             special = arrays.steps_of(kind) or tables.steps_of(kind)
             if special is not None:
@@ -344,6 +347,17 @@ def _items(count: int) -> str:
 
 def _named(keys: list[Any]) -> str:
     return ", ".join(map(value_text, keys[:5])) + (", …" if len(keys) > 5 else "")
+
+
+def _contents(old: File, new: File) -> str:
+    """Return what is to be said of two files that hold different things; the name does not count, and is said."""
+    told = f"the content of {new.name} differs"
+    told += f" from that of {old.name}" if old.name != new.name else ""
+    try:
+        sizes = f"{old.size:,} B -> {new.size:,} B" if old.size != new.size else f"both of {new.size:,} B"
+    except OSError:
+        return told
+    return f"{told}: {sizes}"
 
 
 def _code(place: Place, old: Any, new: Any) -> Iterator[Step]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fleche.caches import BaseCache
 from fleche.caches.members import MemberHit
-from fleche.call import LazyCall, Outcome
+from fleche.call import DigestedCall, LazyCall, Outcome
 from fleche.clock import from_micros
 from fleche.digest import Digest
 from fleche.display import ago, duration, short
@@ -29,6 +29,8 @@ __all__ = ["Explanation", "explain", "explain_sealed", "unkeyed"]
 log = logging.getLogger("fleche")
 
 _CLOSEST = 4  # of the nearest calls, whose values are compared to find the one that is nearest
+_EDITS = 12  # versions of the code that are compared to find the one that is nearest
+_EDITED = 1_000_000  # parts that are taken to differ, where that is not known
 _TRIES = 1 << 28  # bytes of a result that is opened to see whether it can be
 
 
@@ -66,9 +68,16 @@ def unkeyed(memo: Memo, refusal: Indigestible) -> Why:
     return Why(function=memo.label, hit=False, causes=(Reason(Cause.NO_KEY, f"no key: {refusal}"),))
 
 
-def explain_sealed(memo: Memo, cache: BaseCache, sealed: Sealed) -> Why:
-    """Return why a call whose key is fixed is a hit or a miss; see `explain`."""
-    return Explanation(memo, cache, sealed).why()
+def explain_sealed(memo: Memo, cache: BaseCache, sealed: Sealed, *, computing: bool = False) -> Why:
+    """Return why a call whose key is fixed is a hit or a miss; see `explain`.
+
+    Args:
+        memo: The function's memory.
+        cache: The cache that it uses.
+        sealed: The call.
+        computing: Whether whoever asks is about to compute it.
+    """
+    return Explanation(memo, cache, sealed).why(computing=computing)
 
 
 class Explanation:
@@ -86,8 +95,8 @@ class Explanation:
         self._sealed = sealed
         self._record = memo.record(sealed)
 
-    def why(self) -> Why:
-        """Return what was found."""
+    def why(self, *, computing: bool = False) -> Why:
+        """Return what was found; ``computing``: that the call is being computed is no news to who asks."""
         mode = active_mode()
         try:
             hit = self._cache.lookup(self._sealed.key)
@@ -102,7 +111,7 @@ class Explanation:
             return self._hit(mode, *adopted)
         causes = [] if standing is None else [standing]
         causes += self._modes(mode)
-        causes += self._running()
+        causes += [] if computing else self._running()
         causes += self._forgotten() if standing is None else []
         causes += self._elsewhere()
         if standing is not None:
@@ -233,7 +242,7 @@ class Explanation:
             found = None if asked is None else asked(self._sealed.key)
         except Exception:
             return []
-        return [] if not found else [Reason(Cause.FORGOTTEN, f"it was stored, and was forgotten: {found}")]
+        return [] if not found else [Reason(Cause.FORGOTTEN, f"it was stored, and was {found}")]
 
     def _elsewhere(self) -> list[Reason]:
         """Return which other known stores hold the call."""
@@ -277,6 +286,8 @@ class Explanation:
             never = [Reason(Cause.NEVER, told)]
             return self._made(False, [*causes, *unstored, *never] if unstored else [*causes, *never])
         near = self._closest(found)
+        if found.relation is Relation.SAME:
+            near = self._least_edited(near, found.calls)
         fields, reasons = self._differences(near, found.relation)
         return self._made(False, [*causes, *reasons, *unstored], nearest=near, **fields)
 
@@ -293,6 +304,26 @@ class Explanation:
             return few[0] if few else found.calls[0]
         return min(few, key=self._amount)  # the first of those that are equal
 
+    def _least_edited(self, near: LazyCall, calls: Sequence[LazyCall]) -> LazyCall:
+        """Return, of the calls with the arguments of the nearest one, the one whose code differs in the fewest parts.
+
+        What was tried and taken back since is not told then.
+        """
+        first = near.record
+        if first.code == self._sealed.code or first.code in self._counting():
+            return near
+        alike: dict[Digest | None, LazyCall] = {first.code: near}
+        for call in calls:
+            other = call.record
+            if other.arguments == first.arguments and other.version == first.version:
+                alike.setdefault(other.code, call)
+        few = list(alike.values())[:_EDITS]
+        return near if len(few) < 2 else min(few, key=self._edits)  # the first of those that are equal
+
+    def _edits(self, call: LazyCall) -> int:
+        changes, told = self._code(call.record.code)
+        return sum(not change.follows for change in changes) if not told else _EDITED
+
     def _amount(self, call: LazyCall) -> int:
         found = argument_differences(Told.of(call), self._told(), limit=1)
         return sum(each.total for each in found.values())
@@ -304,20 +335,25 @@ class Explanation:
         """Return the fields of a `Why` that say what differs from a stored call, and the causes."""
         old, new = near.record, self._record
         found = argument_differences(Told.of(near), self._told())
-        for name, meant in self._memo.adoption.meant.items():  # what calls meant before the parameter was added
-            if name not in old.arguments and new.arguments.get(name) == meant:
-                found.pop(name, None)
+        left_out = self._left_out(old)
+        for name in left_out:
+            found.pop(name, None)
         fields, changes = self._changes(near) if relation is Relation.SAME else ({}, [])
         versions = [each for each in changes if each.kind is Cause.VERSION]
         reasons = self._named(near, relation) + versions
         reasons += [Reason(Cause.ARGUMENT, each.brief()) for each in found.values()]
-        if not found and [*old.arguments] != [*new.arguments]:
+        if not found and [*old.arguments] != [name for name in new.arguments if name not in left_out]:
             told = f"the order of the parameters is another: {', '.join(new.arguments)}"
             reasons.append(Reason(Cause.ARGUMENT, told))
         reasons += [each for each in changes if each.kind is not Cause.VERSION]
         if not reasons:
             reasons.append(Reason(Cause.NEVER, "nothing differs that is known, and yet the key is another one"))
         return {"arguments": found, **fields}, reasons
+
+    def _left_out(self, old: DigestedCall) -> frozenset[str]:
+        """Return the parameters that a stored call lacks, and that have the value which such calls meant."""
+        meant, given = self._memo.adoption.meant, self._record.arguments
+        return frozenset(name for name in meant if name not in old.arguments and given.get(name) == meant[name])
 
     def changes(self, near: LazyCall) -> list[Reason]:
         """Return what differs from a stored call of this function besides the arguments: version, code, environment."""

@@ -139,6 +139,10 @@ class BaseInvocationGroup(ABC, Generic[Params, Result]):
         self.task = task
         self.invocations = list(invocations)
 
+    def __repr__(self) -> str:
+        count = len(self.invocations)
+        return f"<{type(self).__name__}: {count:,} invocation{'' if count == 1 else 's'} of {self.task.task_id.key}>"
+
     @property
     def app(self) -> App:
         """The app."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
     from fleche.runtime.state_backend.base_state_backend import InvocationHistory
 
 __all__ = ["DistributedInvocation", "DistributedInvocationGroup", "ReusedInvocation"]
+
+log = logging.getLogger("fleche.runtime")
+
+_PATIENCE = 10.0  # seconds that a client waits before it is said that no worker took an invocation
+_UNTAKEN = "no worker has taken it; is a runner running, for an app with the same store?"
 
 
 class DistributedInvocation(BaseInvocation[Params, Result]):
@@ -169,7 +175,8 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
             InvocationTimeoutError: It is not done; it goes on.
         """
         if not self.wait(timeout):
-            raise InvocationTimeoutError(self.invocation_id, f"it is not done after {timeout} s; it goes on")
+            taken = f": {_UNTAKEN}" if self.status is InvocationStatus.REGISTERED else ""
+            raise InvocationTimeoutError(self.invocation_id, f"it is not done after {timeout} s{taken}; it goes on")
         return self.get_final_result()
 
     def wait(self, timeout: Seconds | None = None) -> bool:
@@ -178,6 +185,12 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
             return True
         limit = None if timeout is None else seconds(timeout)
         self._last = None
+        if current_invocation(self.app.app_id) is None and (limit is None or limit > _PATIENCE):
+            if _wait(self.app, [self.invocation_id], _PATIENCE):
+                return True
+            if self._look() is InvocationStatus.REGISTERED:
+                log.warning("%s has waited for %g s: %s", self.call.task.task_id.key, _PATIENCE, _UNTAKEN)
+            limit = None if limit is None else limit - _PATIENCE
         return bool(_wait(self.app, [self.invocation_id], limit))
 
     async def async_result(self) -> Result:
