@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
@@ -53,6 +54,9 @@ def default_config_field_mapper(value: Any, expected_type: type) -> Any:
     try:
         return expected_type(value)
     except (ValueError, TypeError) as error:
+        if issubclass(expected_type, Enum):
+            known = ", ".join(repr(member.value) for member in expected_type)
+            raise TypeError(f"Invalid type: {value!r} is none of {known}") from error
         raise TypeError(f"Invalid type: {value!r} is no {expected_type.__name__}") from error
 
 
