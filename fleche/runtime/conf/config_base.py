@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
 from fleche.runtime.exceptions import ConfigError, ConfigMultiInheritanceError
 from fleche.runtime.util.files import load_config_from_toml, load_file
+from fleche.runtime.util.subclasses import get_all_subclasses
 
 __all__ = [
     "ConfigBase",
@@ -25,6 +26,7 @@ __all__ = [
     "default_config_field_mapper",
     "get_config_fields",
     "get_env_key",
+    "unknown_settings",
 ]
 
 T = TypeVar("T")
@@ -284,3 +286,15 @@ def _sources(
             yield f"{key}={os.environ[key]}", load_file(os.environ[key])
     if config_values:
         yield "config_values", config_values
+
+
+def unknown_settings(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the keys at the top of settings that no class knows, as field or section, each with a hint."""
+    known: set[str] = set()
+    for kind in get_all_subclasses(ConfigBase):
+        known |= {ConfigBase.get_config_id(kind), *kind.config_fields()}
+    found = []
+    for name in sorted(values.keys() - known):
+        near = difflib.get_close_matches(name, known, 1)
+        found.append((name, f"; did you mean {near[0]!r}?" if near else ""))
+    return found
