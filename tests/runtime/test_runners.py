@@ -368,6 +368,9 @@ class TestLife:
             raise ZeroDivisionError
         with ThreadRunner(app) as running, pytest.raises(RunnerError, match="runs already"), running:
             pass
+        running.__enter__()
+        running.__exit__()  # by hand, as a notebook does
+        assert not running.running
 
     def test_it_gives_signs_of_life_and_recovers(self, app: App) -> None:
         """What a dead runner left is run by the next."""

@@ -134,7 +134,7 @@ class BaseRunner(ABC):
             self._join_background()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         self.stop_runner_loop()
         if kind is None:
             self._join_background()
