@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +15,15 @@ from fleche.errors import AlreadyRunning, WaitTimeout
 from fleche.memo.options import OnWait
 from fleche.storage.leases import Holder, Lease, Leases, Owner, Waited
 
-__all__ = ["HELD", "MISSING", "Contest", "Settled"]
+__all__ = ["HELD", "MISSING", "WAITING", "Contest", "Settled"]
 
 log = logging.getLogger("fleche")
 
 HELD: ContextVar[tuple[Digest, ...]] = ContextVar("fleche.held", default=())
 """The keys that this context computes, outermost first."""
+
+WAITING: ContextVar[Callable[[], AbstractContextManager[None]]] = ContextVar("fleche.waiting", default=nullcontext)
+"""Makes the block in which this context waits for another's result: whoever lent it something may have it meanwhile."""
 
 _FIRST_NAP = 0.001  # seconds between looks of a coroutine that waits, growing to the last
 _LAST_NAP = 0.05
@@ -136,7 +140,8 @@ class Contest:
             assert self._leases is not None
             patience = min(_TELL_AFTER, self._remaining())
             try:
-                waited = self._leases.wait(self._key, self._owner, patience)
+                with WAITING.get()():
+                    waited = self._leases.wait(self._key, self._owner, patience)
             except Exception as error:
                 self._failed(error)
                 return Settled()
@@ -160,12 +165,13 @@ class Contest:
                 return settled
             assert self._leases is not None
             try:
-                while (waited := self._leases.poll(self._key, self._owner)) is None:
-                    if self._expired():
-                        waited = Waited.TIMEOUT
-                        break
-                    await sleep(nap)
-                    nap = min(nap * 1.5, _LAST_NAP)
+                with WAITING.get()():
+                    while (waited := self._leases.poll(self._key, self._owner)) is None:
+                        if self._expired():
+                            waited = Waited.TIMEOUT
+                            break
+                        await sleep(nap)
+                        nap = min(nap * 1.5, _LAST_NAP)
             except Exception as error:
                 self._failed(error)
                 return Settled()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 from fleche.clock import SYSTEM, Clock
 from fleche.runtime.broker import BaseBroker
 from fleche.runtime.client_data_store import BaseClientDataStore
+from fleche.runtime.conf.config_base import unknown_settings
 from fleche.runtime.conf.config_pynenc import ConfigPynenc
 from fleche.runtime.conf.config_task import TaskOptions
 from fleche.runtime.context import current_runner
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from fleche.caches import BaseCache
 
 __all__ = ["App", "Pynenc"]
+
+log = logging.getLogger("fleche.runtime")
 
 _APPS: weakref.WeakValueDictionary[str, App] = weakref.WeakValueDictionary()
 """The apps of this process by token, so that one that is pickled and unpickled here is the same one."""
@@ -98,6 +101,8 @@ class App:
     @cached_property
     def conf(self) -> ConfigPynenc:
         """The settings of the app."""
+        for name, hint in unknown_settings(self.config_values):
+            log.warning("app settings: there is no setting or section %r%s", name, hint)
         return ConfigPynenc(self.config_values, self.config_filepath)
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -50,6 +51,19 @@ class Arguments:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         return cls(bound.arguments)
+
+    def own(self, signature: inspect.Signature) -> Arguments:
+        """Return the arguments as the function itself knows them: a sentinel among its defaults is that very object.
+
+        Functions compare sentinels, such as ``MISSING = object()``, by identity, which does not travel.
+        """
+        given = self.kwargs
+        found = {
+            name: parameter.default
+            for name, parameter in signature.parameters.items()
+            if name in given and _stands_for(given[name], parameter.default)
+        }
+        return Arguments({**given, **found}) if found else self
 
     def spelled(self, signature: inspect.Signature) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments as a call takes them: positional ones and those by keyword.
@@ -115,6 +129,18 @@ class Arguments:
 
     def __repr__(self) -> str:
         return f"Arguments({self.kwargs!r})"
+
+
+def _stands_for(value: Any, default: Any) -> bool:
+    """Whether a value is what a default becomes on its way: an object that has nothing but its identity."""
+    kind: Any = type(default)
+    if type(value) is not kind or getattr(kind, "__eq__", None) is not object.__eq__:
+        return False
+    bare = (copyreg.__newobj__, (kind,), None, None, None)  # type: ignore[attr-defined]
+    try:
+        return bool(value.__reduce_ex__(4) == bare and default.__reduce_ex__(4) == bare)
+    except Exception:
+        return False
 
 
 def _cut(value: Any, length: int) -> str:

@@ -17,11 +17,12 @@ from fleche.runtime.exceptions import (
     FlecheRuntimeError,
     InvocationStatusError,
     SerializationError,
-    TaskNotFoundError,
 )
 from fleche.runtime.identifiers import TaskId
 from fleche.runtime.invocation.dist_invocation import DistributedInvocation
 from fleche.runtime.invocation.status import InvocationStatus
+from fleche.runtime.invocation.sync_invocation import is_looping, run_coroutine
+from fleche.runtime.serializer.exceptions import text_of
 
 if TYPE_CHECKING:
     from fleche.memo.memo import Sealed
@@ -81,13 +82,12 @@ class Execution:
         Returns:
             None where it was taken from us before its body ran.
         """
-        if claimed.status is _S.PENDING:
-            try:
-                if not self._start(claimed, owner):
-                    return None
-            except FlecheRuntimeError as error:
-                return self._failed(claimed, owner, error)
-        return self._body(claimed, owner)[0]
+        try:
+            if claimed.status is _S.PENDING and not self._start(claimed, owner):
+                return None
+            return self._body(claimed, owner)[0]
+        except BaseException as error:  # whatever it is, the invocation must not be left as it is
+            return self._failed(claimed, owner, error)
 
     def leave(self) -> None:
         """Release what this thread holds, such as an event loop; to be called before a worker's thread ends."""
@@ -97,7 +97,7 @@ class Execution:
         """Return the seconds that a body may take, or 0 where there is no limit."""
         try:
             return self._task(claimed.call.call_id.task_id).conf.timeout
-        except TaskNotFoundError:
+        except BaseException:  # it is met again, and told of, where the body is to run
             return 0.0
 
     def raised(self, claimed: Claimed, owner: str, error: BaseException) -> Change:
@@ -132,9 +132,9 @@ class Execution:
             self._orchestrator.check_cycles(claimed)
             self._orchestrator.set_invocation_status(info.id, _S.RUNNING, owner, attempt=info.attempt)
             change, error = self._body(claimed, owner)
-        except FlecheRuntimeError as refusal:
-            if isinstance(refusal, InvocationStatusError):
-                raise
+        except InvocationStatusError:
+            raise
+        except Exception as refusal:
             change, error = self._failed(claimed, owner, refusal), refusal
         finally:
             runner_args_variable.reset(token)
@@ -163,7 +163,7 @@ class Execution:
         try:
             task = self._task(claimed.call.call_id.task_id)
             call: LazyCall[Any, Any] = LazyCall(task, claimed.call.serialized_arguments, claimed.call.call_id)
-            args, kwargs = call.arguments.spelled(task.signature)
+            args, kwargs = call.arguments.own(task.signature).spelled(task.signature)
             invocation: DistributedInvocation[Any, Any] = DistributedInvocation.stored(call, claimed.id, claimed.parent)
             with running(self._app_id, invocation):
                 outcome, note = self._computed(task, claimed, args, kwargs)
@@ -180,14 +180,15 @@ class Execution:
         results = task.results
         sealed: Sealed | None = results.seal(args, kwargs)
         if sealed is None:
-            made = results.body(*args, **kwargs)
+            made = results.run(args, kwargs)
             return Outcome(result=self._text(task, self._awaited(made))), None
         result = self._awaited(results.recall(sealed, args, kwargs))
         note = None
         if claimed.key is not None and claimed.key != sealed.key:
             note = f"the code that ran is not the code that was called: its result is call {sealed.key}"
-        if results.is_stored(sealed):
-            return Outcome(record=sealed.key), note
+        record = results.record(sealed)
+        if record is not None:
+            return Outcome(record=record), note
         return Outcome(result=self._text(task, result)), note
 
     def _awaited(self, made: Any) -> Any:
@@ -215,7 +216,7 @@ class Execution:
                 attempt=claimed.attempt,
                 due=self._orchestrator.retry_due(task, claimed.retries),
                 retries=1,
-                note=f"{type(error).__name__}: {error}",
+                note=f"{type(error).__name__}: {text_of(error)}",
             )
         return self._failed(claimed, owner, error)
 
@@ -230,6 +231,8 @@ class _Loops(threading.local):
     _runner: asyncio.Runner | None = None
 
     def run(self, coroutine: Any) -> Any:
+        if is_looping():  # inside the body of another, which blocks its loop while it waits
+            return run_coroutine(coroutine)
         if self._runner is None:
             self._runner = asyncio.Runner()
         return self._runner.run(coroutine)

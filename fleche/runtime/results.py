@@ -5,16 +5,18 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fleche.call import FunctionProfile, Outcome
 from fleche.digest import Digest, digest
-from fleche.errors import FlecheError, UnknownDigestError
+from fleche.errors import ConfigError, UnknownDigestError
 from fleche.memo.active import Mode
 from fleche.memo.engine import Engine as MemoEngine
 from fleche.memo.function import CachedFunction
 from fleche.memo.futures import revived
 from fleche.memo.options import Options
+from fleche.memo.references import resolved
 
 if TYPE_CHECKING:
     from fleche.caches import BaseCache
@@ -40,13 +42,12 @@ class TaskResults:
 
     def __init__(self, function: Callable[..., Any], cache: BaseCache | str | None, *, reuse: bool) -> None:
         self.reuse = reuse
-        self.is_async = inspect.iscoroutinefunction(function)
         if isinstance(function, CachedFunction):
             self.body: Callable[..., Any] = function.__wrapped__
-            self._memo: Any = function._memo  # noqa: SLF001 - the runtime steps in where the decorator would
+            self._memo: Any = _memo_of(function, cache or None)
         else:
             self.body = function
-            kind = "awaited.AsyncMemo" if self.is_async else "plain.PlainMemo"
+            kind = "awaited.AsyncMemo" if inspect.iscoroutinefunction(function) else "plain.PlainMemo"
             options = Options(cache=cache or None)
             self._memo = MemoEngine(kind, function, options, FunctionProfile(function)).memo
         self._told = False
@@ -79,17 +80,13 @@ class TaskResults:
 
     def answer(self, sealed: Sealed) -> Digest | None:
         """Return the key of the record that answers a call, or None; a cache that fails answers nothing."""
-        try:
-            cache = self._memo.cache()
-            if not self._memo.stored(cache, sealed, errors=False):
-                return None
-        except FlecheError as error:
-            log.warning("%s: the cache was not asked: %s", self.label, error)
+        key = self.record(sealed)
+        if key is None:
             return None
         if not self._told:
             self._told = True
             log.info("%s: a result is reused: call %s; effect=True would run it each time", self.label, sealed.key[:12])
-        return sealed.key
+        return key
 
     def load(self, key: Digest) -> Any:
         """Return the result of a record.
@@ -108,11 +105,43 @@ class TaskResults:
 
         Of an ``async`` function this returns a coroutine.
         """
-        return self._memo.proceed(Mode.ON, self._memo.cache(), sealed, args, kwargs)
-
-    def is_stored(self, sealed: Sealed) -> bool:
-        """Whether the result of a call can be had from the cache."""
         try:
-            return bool(self._memo.stored(self._memo.cache(), sealed, errors=False))
-        except FlecheError:
-            return False
+            cache = self._memo.cache()
+        except ConfigError:
+            raise
+        except Exception as error:
+            log.warning("%s: runs uncached: the cache cannot be opened: %s", self.label, error)
+            return self.run(args, kwargs)
+        return self._memo.proceed(Mode.ON, cache, sealed, args, kwargs)
+
+    def run(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Return what the body returns, its digests and handles replaced by their values.
+
+        Raises:
+            ValueNotStored: The cache does not hold one of them.
+        """
+        loaded = [resolved(value, self._value) for value in args]
+        return self.body(*loaded, **{name: resolved(value, self._value) for name, value in kwargs.items()})
+
+    def _value(self, key: Digest) -> Any:
+        return self._memo.cache().load_value(key)
+
+    def record(self, sealed: Sealed) -> Digest | None:
+        """Return the key of the record that holds the result of a call; None where none does, or the cache fails.
+
+        It is another one than the call's own where the function was renamed, moved, extended or accepted.
+        """
+        try:
+            found = self._memo.where(self._memo.cache(), sealed, errors=False)
+        except Exception as error:
+            log.warning("%s: the cache was not asked: %s", self.label, error)
+            return None
+        return None if found is None else found.key
+
+
+def _memo_of(function: CachedFunction[..., Any], cache: BaseCache | str | None) -> Any:
+    """Return the memory of a cached function; with the app's cache, unless the function has one of its own."""
+    engine = function._engine  # noqa: SLF001 - the runtime steps in where the decorator would
+    if cache is None or engine.options.cache is not None:
+        return engine.memo
+    return MemoEngine(function._kind, engine.function, replace(engine.options, cache=cache), engine.profile).memo  # noqa: SLF001

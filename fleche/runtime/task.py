@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property, update_wrapper
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic
 
 from fleche.clock import Seconds, seconds, to_micros
@@ -73,7 +74,7 @@ class Task(Generic[Params, Result]):
             known = ", ".join(ConfigTask.config_fields())
             raise InvalidTaskOptionsError(self.task_id, f"there are no options {', '.join(unknown)}; known are {known}")
         conf = self.conf
-        for name in ("max_retries", "retry_delay", "timeout", "retry_jitter", "parallel_batch_size"):
+        for name in ("max_retries", "retry_delay", "retry_backoff", "retry_jitter", "timeout", "parallel_batch_size"):
             if getattr(conf, name) < 0:
                 raise InvalidTaskOptionsError(self.task_id, f"{name} cannot be negative")
         if conf.running_slots < 1:
@@ -214,13 +215,10 @@ class Task(Generic[Params, Result]):
         if common_args:
             texts = self.app.client_data_store.serialize_arguments(common_args, self.conf.disable_cache_args)
         routed: list[BaseInvocation[Params, Result]] = []
-        batch: list[Call[Params, Result]] = []
-        for arguments in self._each(param_iter, common_args):
-            batch.append(self._of_batch(arguments, common_args or {}, texts))
-            if len(batch) >= size:
-                routed += orchestrator.route_calls(batch)
-                batch = []
-        routed += orchestrator.route_calls(batch)
+        # each call is taken down before the next item is asked for, which may be the same object filled anew
+        calls = (self._of_batch(each, common_args or {}, texts) for each in self._each(param_iter, common_args))
+        while batch := orchestrator.route_calls(islice(calls, size)):
+            routed += batch
         return DistributedInvocationGroup(self, routed)
 
     def _of_batch(
@@ -234,7 +232,7 @@ class Task(Generic[Params, Result]):
             if common_args is not None and not isinstance(item, Mapping):
                 raise ValueError(f"common_args needs items that are mappings, not {type(item).__name__}: {item!r}")
             if isinstance(item, Arguments):
-                yield item
+                yield self._rebound(item)
             elif isinstance(item, Mapping):
                 yield self._bound((), {**(common_args or {}), **item})
             elif isinstance(item, tuple):
@@ -244,6 +242,13 @@ class Task(Generic[Params, Result]):
                     f"{self.task_id}: an item of parallelize is a tuple, a mapping or Arguments, not {item!r}; "
                     f"for one argument write ({item!r},)"
                 )
+
+    def _rebound(self, arguments: Arguments) -> Arguments:
+        try:
+            args, kwargs = arguments.spelled(self.signature)
+        except TypeError as error:
+            raise TypeError(f"{self.task_id}() {error}") from None
+        return self._bound(args, kwargs)
 
     # -- being an object ---------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -144,6 +145,25 @@ class EngineTests:
         assert engine.register([joining("k", waiting)]) == [first]
         claim(engine)
         assert engine.register([joining("k", waiting)]) != [first]
+
+    def test_what_is_scheduled_is_brought_forward_by_what_is_joined_to_it(
+        self, engine: Engine, clock: ManualClock
+    ) -> None:
+        """To its time, or to now; never back."""
+        hour = engine.now() + 3600 * _SECOND
+        later = replace(joining("k"), due=hour)
+        (first,) = engine.register([later])
+        assert engine.register([replace(joining("k"), due=hour + _SECOND)]) == [first]
+        assert engine.info(first).due == hour
+        assert engine.register([replace(joining("k"), due=hour - 1800 * _SECOND)]) == [first]
+        clock.advance(1801)
+        assert [one.id for one in claim(engine)] == [first]
+        (second,) = engine.register([replace(joining("n"), due=hour)])
+        assert engine.register([joining("n")]) == [second]
+        assert engine.status(second).status is _S.REGISTERED
+        assert [one.id for one in claim(engine)] == [second]
+        clock.advance(3600)
+        assert claim(engine) == []
 
     def test_one_of_many_equal_calls_at_once_is_registered(self, engine: Engine) -> None:
         """Eight threads register the same call at the same moment: one invocation."""
@@ -398,6 +418,47 @@ class EngineTests:
         engine.wake()
         idle.join()
 
+    def test_who_waits_for_an_end_can_be_stopped(self, engine: Engine) -> None:
+        """Asked before it blocks, and at a wake; a wake alone lets nobody go."""
+        (a,) = engine.register([new()])
+        assert engine.until_final([a], 30, stop=lambda: True) == []
+        stopped, asked = threading.Event(), threading.Semaphore(0)
+        got: list[Any] = []
+
+        def stop() -> bool:
+            asked.release()
+            return stopped.is_set()
+
+        thread = threading.Thread(target=lambda: got.append(engine.until_final([a], 30, stop=stop)))
+        thread.start()
+        asked.acquire()
+        engine.wake()
+        assert thread.is_alive()
+        stopped.set()
+        engine.wake()
+        thread.join()
+        assert got == [[]]
+
+    def test_who_waits_for_work_is_told_of_what_is_due_sooner(self, engine: Engine, clock: ManualClock) -> None:
+        """All who wait are, since any of them may be busy then: what was due later or never is looked for anew."""
+        engine.register([new(due=engine.now() + 60 * _SECOND)])
+        asked = threading.Semaphore(0)
+
+        def stop() -> bool:
+            asked.release()
+            return False
+
+        waiting = [threading.Thread(target=lambda: engine.until_work(30, stop=stop)) for _ in range(2)]
+        for thread in waiting:
+            thread.start()
+            asked.acquire()
+        engine.register([new(arguments="b", due=engine.now() + _SECOND // 100)])
+        for thread in waiting:
+            thread.join(20)
+            assert not thread.is_alive()
+        clock.advance(1)
+        assert len(claim(engine, 2)) == 1
+
     # -- runners and recovery ----------------------------------------------------------------------------------
 
     def test_signs_of_life_keep_the_order(self, engine: Engine, clock: ManualClock) -> None:
@@ -431,6 +492,20 @@ class EngineTests:
         assert engine.orphans(dead_before=now - 60 * _SECOND, pending_before=now - 60 * _SECOND) == [
             engine.info(ids[3])
         ]
+
+    def test_what_waits_for_a_slot_that_is_free_is_found(self, engine: Engine, clock: ManualClock) -> None:
+        """Nobody else would move it on; while the slot is taken, it waits rightly."""
+        slots = Slots(key="k", waits=True)
+        one, two, plain = engine.register([new(slots=slots), new(arguments="b", slots=slots), new(arguments="c")])
+        assert [claimed.id for claimed in claim(engine, 2)] == [one, plain]
+        stray = new(arguments="d")
+        engine.register([stray])
+        ok(engine, Change(id=stray.id, status=_S.CONCURRENCY_CONTROLLED))
+        clock.advance(10)
+        now = engine.now()
+        found = engine.orphans(dead_before=0, pending_before=now - 5 * _SECOND)
+        assert {info.id for info in found} == {one, plain, stray.id}
+        assert engine.status(two).status is _S.CONCURRENCY_CONTROLLED
 
     # -- asking and forgetting ---------------------------------------------------------------------------------
 

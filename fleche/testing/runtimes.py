@@ -179,6 +179,35 @@ class RuntimeTests:
         with pytest.raises(ValueError, match="common_args needs items that are mappings"):
             bound(tasks.add, app).parallelize([(1,)], {"y": 2})
 
+    @pytest.mark.usefixtures("runner")
+    def test_an_object_that_is_filled_anew_is_sent_as_it_was(self, app: App) -> None:
+        """Each call of a group has the argument as it was when the item was made."""
+        one: list[int] = [0]
+
+        def items() -> Iterator[tuple[list[int]]]:
+            for number in range(5):
+                one[0] = number
+                yield (one,)
+
+        for options in ({}, {"effect": True}, {"parallel_batch_size": 2}):
+            assert bound(tasks.echo, app, **options).parallelize(items()).collect() == [[n] for n in range(5)]
+
+    @pytest.mark.usefixtures("runner")
+    def test_arguments_of_a_group_are_bound(self, app: App) -> None:
+        """Defaults are filled in, and what the function does not take is refused with its name."""
+        task = bound(tasks.add, app)
+        (one,) = task.parallelize([Arguments({"x": 3})])
+        assert one.call_id == task(3).call_id
+        with pytest.raises(TypeError, match=r"tasks\.add\(\) there is no parameter 'z'"):
+            task.parallelize([Arguments({"x": 3, "z": 1})])
+
+    @pytest.mark.usefixtures("runner")
+    def test_a_sentinel_default_is_the_same_object(self, app: App, name: str) -> None:
+        """Given or not, in every way of calling; equal calls of plain Python answer the same."""
+        for options in ({}, {"effect": True}):
+            task = bound(tasks.given, app, **options)
+            assert (task(name).result, task(name, 1).result, task(name, tasks.MISSING).result) == (False, True, False)
+
     # -- exceptions --------------------------------------------------------------------------------------------
 
     @pytest.mark.usefixtures("runner")
@@ -203,6 +232,24 @@ class RuntimeTests:
         with pytest.raises(SerializationError, match=r"Task '.*unsendable': its result of type _thread\.lock"):
             bound(tasks.unsendable, app, effect=True)().result  # noqa: B018
         assert bound(tasks.add, app)(1).result == 3
+
+    @pytest.mark.usefixtures("runner")
+    def test_an_exception_without_a_text_is_told_of(self, app: App) -> None:
+        """It is retried and it fails like any other."""
+        failing = bound(tasks.fail_mutely, app)()
+        with pytest.raises((tasks.Mute, RemoteError)):
+            failing.get(30)
+        assert (failing.status, failing.num_retries) == (_S.FAILED, 1)
+
+    @pytest.mark.usefixtures("runner")
+    def test_a_setting_that_is_wrong_ends_the_invocation(self, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The reason is its exception; nothing is left running."""
+        invocation = bound(tasks.echo, app).schedule(delay=0.05)(1)
+        app.tasks.clear()
+        monkeypatch.setenv("FLECHE__CONFIGTASK__TIMEOUT", "soon")
+        with pytest.raises(TypeError, match=r"TIMEOUT.*'soon' is no float"):
+            invocation.get(30)
+        assert invocation.status is _S.FAILED
 
     @pytest.mark.usefixtures("runner")
     def test_leaving_the_process_ends_the_invocation_only(self, app: App) -> None:
@@ -292,6 +339,18 @@ class RuntimeTests:
         assert invocation.result == 1
         assert RUNS[name] == [1]
 
+    @pytest.mark.usefixtures("runner")
+    def test_what_is_scheduled_is_run_while_all_are_idle(self, app: App, name: str) -> None:
+        """Nothing else has to happen; a call that is joined to it brings it forward."""
+        task = bound(tasks.counted, app)
+        assert task(name, 0).result == 0
+        soon = task.schedule(delay=0.05)(name, 1)
+        assert soon.get(30) == 1
+        late = task.schedule(delay=3600)(name, 2)
+        now = task(name, 2)
+        assert now == late
+        assert now.get(30) == 2
+
     # -- retries, time, cancelling -----------------------------------------------------------------------------
 
     @pytest.mark.usefixtures("runner")
@@ -369,6 +428,100 @@ class RuntimeTests:
         bound(tasks.pong, app, effect=True)
         with pytest.raises(CycleDetectedError):
             bound(tasks.ping, app, effect=True)(1).result  # noqa: B018
+
+    def test_a_wait_that_is_given_up_on_a_loop_ends(self, app: App, name: str) -> None:
+        """The loop need not wait for the invocation, which goes on; nor do many waits hold up another one."""
+        with self.running(app, slots=1):
+            blocked = bound(tasks.wait_for, app)(name, 1)
+            EVENTS[f"{name} began"].wait(30)
+            later = [bound(tasks.echo, app, effect=True)(n) for n in range(100)]
+
+            async def bounded() -> list[Any]:
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(blocked.async_result(), 0.01)
+                many = [asyncio.create_task(each.async_result()) for each in later]
+                await asyncio.sleep(0)
+                EVENTS[name].set()
+                return [await blocked, *await asyncio.gather(*many)]
+
+            assert asyncio.run(bounded()) == [1, *range(100)]
+
+    def test_a_wait_inside_of_a_body_that_is_given_up_keeps_the_slots(self, app: App, name: str) -> None:
+        """Two waits at once give one slot, and get one: never more bodies at once than slots."""
+        with self.running(app, slots=1):
+            parent = bound(tasks.waits_twice, app)(name)
+            bound(tasks.wait_for, app)
+            assert EVENTS[f"{name} a began"].wait(30)
+            assert not EVENTS[f"{name} b began"].wait(0.05)
+            EVENTS[f"{name} a"].set()
+            assert EVENTS[f"{name} b began"].wait(30)
+            EVENTS[f"{name} b"].set()
+            assert parent.get(30) == ["a", "b"]
+
+    def test_a_child_that_is_cancelled_lets_its_parent_go_on(self, app: App, name: str) -> None:
+        """The parent is told, and its slot is there for others."""
+        with self.running(app, slots=1):
+            bound(tasks.wait_for, app)
+            parent = bound(tasks.nests, app)(name, 1)
+            assert EVENTS[f"{name} began"].wait(30)
+            (child,) = app.engine.listed(tasks.wait_for.task_id.key)
+            assert app.orchestrator.cancel(child) is True
+            EVENTS[name].set()
+            with pytest.raises(InvocationCancelledError):
+                parent.get(30)
+            assert bound(tasks.add, app)(1).get(30) == 3
+
+    def test_a_parent_that_is_cancelled_while_it_waits(self, app: App, name: str) -> None:
+        """Has no result; its child goes on, and the slots are there for others."""
+        with self.running(app, slots=1):
+            bound(tasks.wait_for, app)
+            parent = bound(tasks.nests, app)(name, 1)
+            assert EVENTS[f"{name} began"].wait(30)
+            assert parent.cancel() is True
+            with pytest.raises(InvocationCancelledError):
+                parent.get(30)
+            EVENTS[name].set()
+            (child,) = app.engine.listed(tasks.wait_for.task_id.key)
+            assert app.state_backend.get_invocation(child).get(30) == 1
+            assert bound(tasks.add, app)(1).get(30) == 3
+
+    def test_a_lease_that_is_waited_for_costs_no_slot(self, app: App, name: str) -> None:
+        """On one slot: a body that holds a lease waits for what is due later, and another wants that lease."""
+        with self.running(app, slots=1):
+            bound(tasks.second_time, app)
+            holder = bound(tasks.holds_a_lease, app)(name)
+            assert EVENTS[f"{name} failed"].wait(30)
+            wanting = bound(tasks.wants_a_lease, app)(name)
+            assert wanting.get(30) == 1
+            assert holder.get(30) == 1
+        assert RUNS[f"{name} holds"] == [1]
+
+    def test_a_runner_can_be_run_again(self, app: App, name: str) -> None:
+        """Stopped and started, it does what it did before."""
+        task = bound(tasks.note, app)
+        for number in range(3):
+            with self.running(app, slots=1):
+                assert task(name, number).get(30) == number
+
+    @pytest.mark.usefixtures("runner")
+    def test_a_group_that_collects_exceptions_collects_timeouts_of_its_tasks(self, app: App, name: str) -> None:
+        """The timeout of a body is a result; that of the wait is raised."""
+        group = bound(tasks.wait_for, app, timeout=0.05).parallelize([(name, 1)])
+        (error,) = group.collect(return_exceptions=True, timeout=30)
+        assert isinstance(error, InvocationTimeoutError)
+        EVENTS[name].set()
+        stuck = bound(tasks.wait_for, app).parallelize([(f"{name} stuck", 1)])
+        with pytest.raises(InvocationTimeoutError, match="it goes on"):
+            stuck.collect(return_exceptions=True, timeout=0.01)
+        EVENTS[f"{name} stuck"].set()
+
+    def test_equal_arguments_of_other_texts_are_no_difference(self, app: App, name: str) -> None:
+        """Dicts in another order, of a task whose calls have no key."""
+        task = bound(tasks.echo, app, effect=True, registration_concurrency=_ARGUMENTS, on_diff_non_key_args_raise=True)
+        first = task({"a": name, "b": 2})
+        second = task({"b": 2, "a": name})
+        assert isinstance(second, ReusedInvocation)
+        assert (second, second.diff_arg) == (first, None)
 
     # -- concurrency -------------------------------------------------------------------------------------------
 

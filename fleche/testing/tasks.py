@@ -224,3 +224,74 @@ def unsendable() -> Any:
 def fail_unsendably() -> Any:
     """Raise what cannot be sent whole."""
     raise ValueError(threading.Lock())
+
+
+MISSING = object()
+"""A default that says that nothing was given."""
+
+
+@app.task
+def given(name: str, value: Any = MISSING) -> Any:  # noqa: ARG001 - it makes calls different
+    """Return whether a value was given, as functions ask it: by identity."""
+    return value is not MISSING
+
+
+class Mute(Exception):
+    """An exception whose text cannot be had."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@app.task(effect=True, retry_for=(Mute,), max_retries=1)
+def fail_mutely() -> Any:
+    """Raise what has no text."""
+    raise Mute
+
+
+@app.task(effect=True)
+def nests(name: str, value: Any) -> Any:
+    """Wait for another for a while, then for good."""
+    EVENTS[f"{name} waits"].set()
+    return here("wait_for")(name, value).result
+
+
+@app.task(effect=True)
+async def waits_twice(name: str) -> Any:
+    """Wait for two others at once, on an event loop."""
+    import asyncio
+
+    calls = [here("wait_for")(f"{name} {each}", each) for each in "ab"]
+    return await asyncio.gather(*(call.async_result() for call in calls))
+
+
+@app.task(effect=True, max_retries=1, retry_delay=0.2)
+def second_time(name: str) -> Any:
+    """Succeed when it is run again, which is a while later."""
+    RUNS[name].append("second_time")
+    if len(RUNS[name]) == 1:
+        EVENTS[f"{name} failed"].set()
+        raise RetryError
+    return 1
+
+
+@app.task
+def holds_a_lease(name: str) -> Any:
+    """Wait for another, while the call is being computed."""
+    RUNS[f"{name} holds"].append(1)
+    return here("second_time")(name).result
+
+
+@app.task(effect=True)
+def wants_a_lease(name: str) -> Any:
+    """Want the result of the one that waits, as a cached function."""
+    from fleche import cached
+
+    task = here("holds_a_lease")
+    return cached(cache=task.app.cache)(task.func)(name)
+
+
+@app.task(effect=True)
+async def blocks_its_loop(x: int) -> Any:
+    """Wait for an async one as if this were a plain function."""
+    return here("add_async")(x).result

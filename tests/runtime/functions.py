@@ -13,6 +13,10 @@ def double(x: int) -> int:
     return 2 * x
 
 
+def twice(x: int) -> int:
+    return x + x
+
+
 def shout(text: str, *, times: int = 1) -> str:
     return text.upper() * times
 
@@ -31,7 +35,14 @@ def remembered(x: int, log: Any = None) -> int:
     return x * 10
 
 
+@cached(code=None)
+def passed(value: Any) -> Any:
+    return value
+
+
 class Holder:
+    class Broken(Exception): ...
+
     def method(self) -> int:
         return 1
 

@@ -161,6 +161,15 @@ def test_unknown_keys_are_reported(tmp_path: Path) -> None:
         ConfigBroker({"broker": {"zzz": 1}})
 
 
+def test_unknown_keys_at_the_top_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    """With the nearest name; they may be meant for a class that is imported later."""
+    app = App("told", {"runer_cls": "ThreadRunner", "threadrunner": {"max_threads": 1}, "max_retries": 1})
+    assert app.conf.runner_cls == "DummyRunner"
+    assert [record.getMessage() for record in caplog.records] == [
+        "app settings: there is no setting or section 'runer_cls'; did you mean 'runner_cls'?"
+    ]
+
+
 def test_names_of_variables_and_sections() -> None:
     """As they are documented."""
     assert get_env_key("max_retries") == "FLECHE__MAX_RETRIES"

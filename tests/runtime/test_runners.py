@@ -18,7 +18,7 @@ import fleche
 from fleche.caches import Cache
 from fleche.runtime import App
 from fleche.runtime.engine import MemoryEngine
-from fleche.runtime.exceptions import InvocationTimeoutError, RunnerNotExecutableError
+from fleche.runtime.exceptions import InvocationTimeoutError, RunnerError, RunnerNotExecutableError
 from fleche.runtime.invocation.status import InvocationStatus
 from fleche.runtime.runner import (
     ApplicationContext,
@@ -58,6 +58,8 @@ class TestDummyRunner:
         for member in (runner.run, runner.on_start, runner.on_stop, runner.runner_loop_iteration):
             with pytest.raises(RunnerNotExecutableError, match="runner_cls = 'ThreadRunner'"):
                 member()
+        with pytest.raises(RunnerNotExecutableError), runner:
+            pass
         with pytest.raises(RunnerNotExecutableError):
             runner.max_parallel_slots
         assert runner.mem_compatible()
@@ -195,6 +197,91 @@ class TestThreadRunner:
             assert parent.get(30) == 1
             assert asked
 
+    def test_a_body_that_takes_too_long_while_it_waits(self, app: App) -> None:
+        """Is told, and its slot is counted once: there are as many as before, and no more."""
+        bound(tasks.wait_for, app)
+        with threads(app, 1):
+            parent = bound(tasks.nests, app, timeout=0.1)("late parent", 1)
+            with pytest.raises(InvocationTimeoutError, match=r"longer than 0\.1 s"):
+                parent.get(30)
+            runner = app.runner
+            assert isinstance(runner, ThreadRunner)
+            EVENTS["late parent"].set()
+            assert bound(tasks.add, app)(1).get(30) == 3
+        assert runner._slots._free == 1
+        assert runner._bodies == {}
+
+    def test_a_slow_attempt_does_not_hide_the_next(self, app: App) -> None:
+        """A body that was given up and the one that runs again are told apart, so either can end first."""
+        task = bound(tasks.wait_for, app, timeout=0.2, retry_for=(InvocationTimeoutError,), max_retries=5)
+        with threads(app, 2):
+            invocation = task("attempts", 1)
+            while len(RUNS["attempts"]) < 2:
+                app.engine.until_final([invocation.invocation_id], 0.01)
+            runner = app.runner
+            assert isinstance(runner, ThreadRunner)
+            assert sorted(runner._bodies) == [(invocation.invocation_id, 1), (invocation.invocation_id, 2)]
+            assert invocation.cancel()
+            EVENTS["attempts"].set()
+        assert runner._bodies == {}
+        assert runner._slots._free == 2
+
+    def test_a_waiting_body_is_told_of_the_stop(self, app: App) -> None:
+        """It ends instead of waiting for what nobody runs; its thread does not stay."""
+        bound(tasks.wait_for, app)
+        before = set(threading.enumerate())
+        with threads(app, 1):
+            parent = bound(tasks.nests, app)("stopped", 1)
+            EVENTS["stopped began"].wait(30)
+        left = [thread for thread in threading.enumerate() if thread not in before]
+        EVENTS["stopped"].set()
+        for thread in left:
+            thread.join(30)
+            assert not thread.is_alive()
+        assert parent.history[-1].status is S.REROUTED
+        with threads(app, 1):
+            assert parent.get(30) == 1
+
+    def test_it_can_be_run_again_with_a_body_of_before(self, app: App) -> None:
+        """The slot of a body that was handed back is free."""
+        app.config_values["max_threads"] = 1
+        runner = ThreadRunner(app)
+        with runner:
+            stuck = bound(tasks.wait_for, app)("before", 1)
+            EVENTS["before began"].wait(30)
+        EVENTS["before began"].clear()
+        with runner:
+            assert EVENTS["before began"].wait(30)
+            EVENTS["before"].set()
+            assert stuck.get(30) == 1
+            assert bound(tasks.add, app)(1).get(30) == 3
+        assert RUNS["before"] == [1, 1]
+
+    def test_many_threads_that_cannot_be_started(self, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A runner without a single thread says so, where it was started."""
+        runner = ThreadRunner(app)
+        start = threading.Thread.start
+
+        def failing(self: threading.Thread) -> None:
+            if self.name.startswith("ThreadRunner"):
+                raise RuntimeError("can't start new thread")
+            start(self)
+
+        monkeypatch.setattr(threading.Thread, "start", failing)
+        with pytest.raises(RunnerError, match="no thread can be started"), runner:
+            pass
+        assert not runner.running
+        assert runner._housekeeping is None
+
+    def test_bodies_find_the_cache_that_is_active_where_the_runner_is_started(self) -> None:
+        """And so does who asks for the result there."""
+        store = MemoryStore()
+        with fleche.cache(Cache(store.values, store.calls)):
+            app = App("active", {"max_threads": 1})
+            with ThreadRunner(app):
+                assert bound(tasks.add, app)(1).get(30) == 3
+            assert fleche.cache().query().count() == 1
+
     def test_a_failing_engine_does_not_end_the_runner(self, app: App, caplog: pytest.LogCaptureFixture) -> None:
         """A step that fails is logged, and another thread takes the place."""
         engine = app.engine
@@ -270,6 +357,20 @@ class TestLife:
         runner.stop_runner_loop()
         runner.stop_runner_loop(signal.SIGTERM, None)
         assert not runner.running
+
+    def test_what_goes_wrong_behind_is_raised_at_the_end(self, app: App) -> None:
+        """A runner of a ``with`` block; an error of the block itself comes first. It is not entered twice."""
+        runner = Recording(app)
+        runner.runner_loop_iteration = _failing(OSError("no"))  # type: ignore[method-assign]
+        with pytest.raises(OSError, match="no"), runner:
+            pass
+        with pytest.raises(ZeroDivisionError), runner:
+            raise ZeroDivisionError
+        with ThreadRunner(app) as running, pytest.raises(RunnerError, match="runs already"), running:
+            pass
+        running.__enter__()
+        running.__exit__()  # by hand, as a notebook does
+        assert not running.running
 
     def test_it_gives_signs_of_life_and_recovers(self, app: App) -> None:
         """What a dead runner left is run by the next."""

@@ -7,12 +7,15 @@ import inspect
 import multiprocessing
 import pickle
 import sys
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import pytest
 
 import fleche
+from fleche import cached
+from fleche.caches import Cache
 from fleche.digest import digest
 from fleche.runtime import App, Arguments, Pynenc, Task
 from fleche.runtime.call import Call
@@ -29,6 +32,7 @@ from fleche.runtime.invocation.sync_invocation import ConcurrentInvocation, Sync
 from fleche.runtime.runner import InlineRunner
 from fleche.runtime.task import Scheduled
 from fleche.runtime.util.subclasses import get_all_subclasses, get_subclass
+from fleche.storage.memory import MemoryStore
 from fleche.testing import tasks
 from fleche.testing.tasks import RUNS, bound
 from tests.runtime import functions
@@ -400,3 +404,91 @@ def test_the_key_of_a_task_call_is_that_of_the_cache(app: App) -> None:
     known = call.call()
     assert (known.module, known.name) == ("fleche.testing.tasks", "add")
     assert known.digested().arguments["x"] == digest(1)
+
+
+def test_digests_stand_for_their_values(app: App) -> None:
+    """As for a cached function: by themselves and in lists, for effects, and in development mode."""
+    key = fleche.cache().values.save([1, 2])  # type: ignore[attr-defined]
+    dev = App("dev", {"dev_mode_force_sync_tasks": True})
+    for task in (app.task(functions.passed), app.task(effect=True)(functions.passed), dev.task(functions.passed)):
+        InlineRunner(app)
+        assert [task(key).result, task([key, 3]).result] == [[1, 2], [[1, 2], 3]]
+
+
+def test_a_cached_function_is_filed_in_the_cache_of_the_app() -> None:
+    """Unless it has one of its own; whatever is active."""
+    store = MemoryStore()
+    app = App("own cache", cache=Cache(store.values, store.calls))
+    InlineRunner(app)
+    task = app.task(functions.passed)
+    other = MemoryStore()
+    with fleche.cache(Cache(other.values, other.calls)):
+        assert task(5).result == 5
+        assert fleche.cache().query().count() == 0
+    assert app.cache.query().count() == 1  # type: ignore[union-attr]
+    assert task(5).status is InvocationStatus.SUCCESS
+
+
+def test_a_result_that_was_filed_under_an_earlier_name_is_the_result(app: App) -> None:
+    """The invocation points at the record that is there, before and after it is queued."""
+    earlier = cached(code=None)(functions.double)
+    assert earlier(21) == 42
+    renamed = cached(code=None, was="tests.runtime.functions.double")(functions.twice)
+    task = app.task(renamed)
+    InlineRunner(app)
+    invocation = task(21)
+    assert invocation.status is InvocationStatus.SUCCESS
+    assert invocation.result == 42
+
+
+@pytest.mark.parametrize("failure", [OSError("disk full"), RuntimeError("odd")])
+def test_a_cache_that_fails_costs_no_result(app: App, monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
+    """It is not asked, and the result travels with the invocation."""
+
+    def failing(*_: Any, **__: Any) -> Any:
+        raise failure
+
+    cache = fleche.cache()
+    task = app.task(cached(cache=cache, code=None)(functions.double))
+    monkeypatch.setattr(type(cache), "lookup", failing)
+    monkeypatch.setattr(type(cache), "prepare", failing)
+    InlineRunner(app)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert task(4).get(30) == 8
+
+
+def test_a_joined_invocation_is_pickled(app: App) -> None:
+    """With what differed."""
+    task = bound(tasks.note, app, registration_concurrency="task")
+    task("pickled", 1)
+    joined = task("pickled", 2)
+    back = pickle.loads(pickle.dumps(joined))
+    assert back == joined
+    assert back.diff_arg == joined.diff_arg == Arguments({"name": "pickled", "value": 2})
+
+
+def test_a_nested_exception_is_an_option(app: App) -> None:
+    """By its dotted name, when a task is pickled."""
+    task = bound(tasks.add, app, retry_for=(functions.Holder.Broken,))
+    back = Task.from_json(app, task.to_json())
+    assert back.options == {"retry_for": (functions.Holder.Broken,)}
+    with pytest.raises(TypeError, match="cannot be imported"):
+        bound(tasks.add, app, retry_for=("tests.runtime.functions.Holder.Gone",))
+
+
+def test_a_delay_beyond_all_numbers_is_a_long_one(app: App) -> None:
+    """The invocation is retried then, and is not left running."""
+    task = bound(tasks.fail, app, retry_delay=1.0, retry_backoff=1e200)
+    assert (app.orchestrator.retry_due(task, 2) or 0) > app.engine.now()
+    with pytest.raises(InvalidTaskOptionsError, match="retry_backoff cannot be negative"):
+        bound(tasks.fail, app, retry_backoff=-1.0)
+    with pytest.raises(TypeError, match="'some' is none of 'disabled', 'task', 'arguments', 'keys'"):
+        bound(tasks.fail, app, running_concurrency="some")
+
+
+def test_an_async_body_that_blocks_lets_async_ones_run(app: App) -> None:
+    """On one thread, whose event loop is taken by the body that waits."""
+    InlineRunner(app)
+    bound(tasks.add_async, app)
+    assert bound(tasks.blocks_its_loop, app)(1).get(30) == 3

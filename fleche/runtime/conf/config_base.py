@@ -11,11 +11,13 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
 from fleche.runtime.exceptions import ConfigError, ConfigMultiInheritanceError
 from fleche.runtime.util.files import load_config_from_toml, load_file
+from fleche.runtime.util.subclasses import get_all_subclasses
 
 __all__ = [
     "ConfigBase",
@@ -24,6 +26,7 @@ __all__ = [
     "default_config_field_mapper",
     "get_config_fields",
     "get_env_key",
+    "unknown_settings",
 ]
 
 T = TypeVar("T")
@@ -53,6 +56,9 @@ def default_config_field_mapper(value: Any, expected_type: type) -> Any:
     try:
         return expected_type(value)
     except (ValueError, TypeError) as error:
+        if issubclass(expected_type, Enum):
+            known = ", ".join(repr(member.value) for member in expected_type)
+            raise TypeError(f"Invalid type: {value!r} is none of {known}") from error
         raise TypeError(f"Invalid type: {value!r} is no {expected_type.__name__}") from error
 
 
@@ -280,3 +286,15 @@ def _sources(
             yield f"{key}={os.environ[key]}", load_file(os.environ[key])
     if config_values:
         yield "config_values", config_values
+
+
+def unknown_settings(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the keys at the top of settings that no class knows, as field or section, each with a hint."""
+    known: set[str] = set()
+    for kind in get_all_subclasses(ConfigBase):
+        known |= {ConfigBase.get_config_id(kind), *kind.config_fields()}
+    found = []
+    for name in sorted(values.keys() - known):
+        near = difflib.get_close_matches(name, known, 1)
+        found.append((name, f"; did you mean {near[0]!r}?" if near else ""))
+    return found

@@ -41,14 +41,26 @@ def exception_config_mapper(value: Any, _: type) -> tuple[type[Exception], ...]:
 def _exception(name: Any) -> type[Exception]:
     found = name
     if isinstance(name, str):
-        module, _, attribute = name.rpartition(".")
-        try:
-            found = getattr(import_module(module) if module else builtins, attribute)
-        except (ImportError, AttributeError) as error:
-            raise TypeError(f"{name!r} cannot be imported: {error}") from error
+        found = _imported(name)
     if not (isinstance(found, type) and issubclass(found, Exception)):
         raise TypeError(f"{name!r} is no exception type")
     return found
+
+
+def _imported(name: str) -> Any:
+    """Return what a dotted name names: something builtin, of a module, or of a class in one."""
+    parts = name.split(".")
+    reason: Exception | None = None
+    for cut in range(len(parts) - 1, -1, -1):
+        try:
+            found: Any = import_module(".".join(parts[:cut])) if cut else builtins
+            for attribute in parts[cut:]:
+                found = getattr(found, attribute)
+        except (ImportError, AttributeError, ValueError) as error:
+            reason = reason or error
+        else:
+            return found
+    raise TypeError(f"{name!r} cannot be imported: {reason}") from reason
 
 
 def names_mapper(value: Any, _: type) -> tuple[str, ...]:

@@ -228,6 +228,7 @@ class Engine(Protocol):
         """Register invocations, all or none; return the id of each, or of the one that it was joined to.
 
         Joining and registering are one step: of many equal calls at once, one is registered and the others join it.
+        One that is scheduled for later than what is joined to it, is brought forward.
         """
 
     def step(
@@ -338,10 +339,21 @@ class Engine(Protocol):
     def keep(self, invocation_id: InvocationId, outcome: Outcome) -> None:
         """Keep an outcome without a change of status."""
 
-    def until_final(self, ids: Collection[InvocationId], timeout: float | None = None) -> list[InvocationId]:
-        """Block until some of the invocations are final, and return those; nothing after so many seconds.
+    def until_final(
+        self,
+        ids: Collection[InvocationId],
+        timeout: float | None = None,
+        *,
+        stop: Callable[[], bool] | None = None,
+    ) -> list[InvocationId]:
+        """Block until some of the invocations are final, and return those.
 
         Those of ids that are not there any more count as final.
+
+        Args:
+            ids: The invocations.
+            timeout: Seconds after which nothing is returned; None for as long as it takes.
+            stop: Asked before blocking, and again whenever `wake` is called; if it says so, nothing is returned.
         """
 
     def until_work(self, timeout: float | None = None, *, stop: Callable[[], bool] | None = None) -> bool:
@@ -356,7 +368,7 @@ class Engine(Protocol):
         """
 
     def wake(self) -> None:
-        """Let everyone who is in `until_work` go on."""
+        """Let everyone who is in `until_work` go on, and everyone who is in `until_final` ask whether to stop."""
 
     def beat(self, owners: Iterable[str], *, serves: bool = False) -> None:
         """Note a sign of life of runners."""
@@ -369,7 +381,8 @@ class Engine(Protocol):
 
         Args:
             dead_before: A runner without a sign of life since then is dead: what it owns is orphaned.
-            pending_before: What is pending since before then is orphaned, as is what was left between two steps.
+            pending_before: What is pending since before then is orphaned, as is what was left between two steps, and
+                what waits for a running slot though one is free.
         """
 
     def forget(self, invocation_id: InvocationId) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
@@ -135,6 +136,7 @@ class MemoryEngine:
         for join in new.joins:
             for invocation_id in self._tags.get(join.tag, ()):
                 if self._rows[invocation_id].status in join.statuses:
+                    self._bring_forward(self._rows[invocation_id], new.due, now)
                     return invocation_id
         if new.id in self._rows:
             return new.id
@@ -149,10 +151,22 @@ class MemoryEngine:
             row.outcome = Outcome(record=new.answer)
             self._set(row, _S.SUCCESS, None, now, note="answered by the cache")
         elif later:
-            heapq.heappush(self._delayed, (new.due or 0, row.sequence, new.id))
+            self._delay(row, new.due or 0)
         else:
             self._enqueue(row)
         return new.id
+
+    def _bring_forward(self, row: _Row, due: int | None, now: int) -> None:
+        """Let what is scheduled be due no later than what is joined to it."""
+        if row.status is not _S.SCHEDULED or row.due is None:
+            return
+        if due is None or due <= now:
+            row.due = None
+            self._set(row, _S.REGISTERED, None, now)
+            self._enqueue(row)
+        elif due < row.due:
+            row.due = due
+            self._delay(row, due)
 
     def _first(self, row: _Row, status: InvocationStatus, now: int) -> InvocationStatusRecord:
         record = status_record_transition(None, status, None, from_micros(now))
@@ -204,7 +218,7 @@ class MemoryEngine:
         if change.status in RULES.available:
             row.due = change.due
             if change.due is not None and change.due > now:
-                heapq.heappush(self._delayed, (change.due, row.sequence, row.id))
+                self._delay(row, change.due)
             else:
                 self._enqueue(row)
         elif change.status is _S.CONCURRENCY_CONTROLLED and row.new.slots is not None:
@@ -266,6 +280,12 @@ class MemoryEngine:
         heapq.heappush(self._ready, (-row.new.priority, row.place, row.id))
         if row.waiters:
             heapq.heappush(self._blocking, (row.sequence, row.id))
+
+    def _delay(self, row: _Row, due: int) -> None:
+        """Let one come to the queue later; those who wait for work and would sleep longer are told."""
+        if not self._delayed or due < self._delayed[0][0]:
+            self._work.notify_all()
+        heapq.heappush(self._delayed, (due, row.sequence, row.id))
 
     def _claim(self, owner: str, limit: int, now: int, *, start: bool, blockers: bool) -> Iterator[Claimed]:
         self._promote(now)
@@ -537,21 +557,31 @@ class MemoryEngine:
 
     # -- waiting for events ------------------------------------------------------------------------------------
 
-    def until_final(self, ids: Collection[InvocationId], timeout: float | None = None) -> list[InvocationId]:
+    def until_final(
+        self,
+        ids: Collection[InvocationId],
+        timeout: float | None = None,
+        *,
+        stop: Callable[[], bool] | None = None,
+    ) -> list[InvocationId]:
         """Block until some are final; see `Engine.until_final`."""
+        deadline = None if timeout is None else time.monotonic() + timeout
         with self._lock:
             ended = [
                 invocation_id
                 for invocation_id in ids
                 if invocation_id not in self._rows or self._rows[invocation_id].status in RULES.final
             ]
-            if ended or not ids:
+            if ended or not ids or (stop is not None and stop()):
                 return ended
             watcher = _Watcher()
             for invocation_id in ids:
                 self._watchers.setdefault(invocation_id, []).append(watcher)
         try:
-            watcher.event.wait(timeout)
+            while not watcher.ended and not (stop is not None and stop()):
+                if not watcher.event.wait(None if deadline is None else max(0.0, deadline - time.monotonic())):
+                    break
+                watcher.event.clear()
         finally:
             with self._lock:
                 for invocation_id in ids:
@@ -585,6 +615,9 @@ class MemoryEngine:
         """Let everyone who is in `until_work` go on."""
         with self._work:
             self._work.notify_all()
+            for watchers in self._watchers.values():
+                for watcher in watchers:
+                    watcher.event.set()
 
     # -- runners -----------------------------------------------------------------------------------------------
 
@@ -619,6 +652,8 @@ class MemoryEngine:
         if status in RULES.owned:
             runner = self._runners.get(row.record.runner_id or "")
             return runner is None or runner.seen < dead_before
+        if status is _S.CONCURRENCY_CONTROLLED:
+            return since < pending_before and self._has_slot(row)
         return status in _BETWEEN and since < pending_before
 
     # -- forgetting --------------------------------------------------------------------------------------------

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import suppress
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from fleche.clock import Seconds, seconds
@@ -83,7 +86,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         cls, call: Call[Params, Result], invocation_id: InvocationId, parent_id: InvocationId | None
     ) -> DistributedInvocation[Params, Result]:
         """Return an invocation that is stored already."""
-        found = cls(call, None, invocation_id)
+        found = DistributedInvocation(call, None, invocation_id)
         found._parent_id = parent_id
         return found
 
@@ -291,6 +294,13 @@ class ReusedInvocation(DistributedInvocation[Params, Result]):
         """Return what a call was joined to."""
         return cls(invocation, diff_arg)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "diff_arg": self.diff_arg}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.diff_arg = state["diff_arg"]
+
     def run(self, runner_args: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002 - the signature of its kind
         """Refuse: the one that it was joined to is run.
 
@@ -338,10 +348,10 @@ class DistributedInvocationGroup(BaseInvocationGroup[Params, Result]):
         found: list[Any] = []
         for each in self.invocations:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not each.wait(left):
+                raise InvocationTimeoutError(each.invocation_id, f"it is not done after {timeout} s; it goes on")
             try:
-                found.append(each.get(left))
-            except InvocationTimeoutError:
-                raise
+                found.append(each.result)
             except Exception as error:
                 if not return_exceptions:
                     raise
@@ -349,10 +359,41 @@ class DistributedInvocationGroup(BaseInvocationGroup[Params, Result]):
         return found
 
 
-def _wait(app: App, ids: list[InvocationId], timeout: float | None) -> list[InvocationId]:
+def _wait(
+    app: App, ids: list[InvocationId], timeout: float | None, stop: Callable[[], bool] | None = None
+) -> list[InvocationId]:
     """Wait until some are final, as the runner that executes this context does, or as a client."""
-    return app.waiting_runner.waiting_for_results(current_invocation(app.app_id), ids, timeout=timeout)
+    return app.waiting_runner.waiting_for_results(current_invocation(app.app_id), ids, timeout=timeout, stop=stop)
 
 
 async def _wait_async(app: App, ids: list[InvocationId]) -> list[InvocationId]:
-    return await asyncio.to_thread(_wait, app, ids, None)
+    """Wait as `_wait` does, in a thread of its own: those of the loop's pool could all be taken by others who wait."""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[list[InvocationId]] = loop.create_future()
+    left = threading.Event()
+
+    def tell(ended: list[InvocationId] | None, error: BaseException | None) -> None:
+        if found.done():
+            return
+        if error is not None:
+            found.set_exception(error)
+        else:
+            found.set_result(ended or [])
+
+    def wait() -> None:
+        ended: list[InvocationId] | None = None
+        failure: BaseException | None = None
+        try:
+            ended = _wait(app, ids, None, left.is_set)
+        except BaseException as error:
+            failure = error
+        with suppress(RuntimeError):  # the loop is closed, and nobody asks any more
+            loop.call_soon_threadsafe(tell, ended, failure)
+
+    threading.Thread(target=copy_context().run, args=(wait,), name="fleche waits", daemon=True).start()
+    try:
+        return await found
+    finally:
+        if not found.done() or found.cancelled():
+            left.set()
+            app.engine.wake()

@@ -31,14 +31,24 @@ __all__ = [
 def run_task_sync(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Return what a function returns; a coroutine is run to its end, on a loop of its own."""
     result = function(*args, **kwargs)
-    if not asyncio.iscoroutine(result):
-        return result
+    return run_coroutine(result) if asyncio.iscoroutine(result) else result
+
+
+def is_looping() -> bool:
+    """Whether this thread is inside an event loop, so that it cannot run another."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(result)
+        return False
+    return True
+
+
+def run_coroutine(coroutine: Any) -> Any:
+    """Return what a coroutine returns, run on a loop of its own, in another thread if this one has a loop."""
+    if not is_looping():
+        return asyncio.run(coroutine)
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(copy_context().run, asyncio.run, result).result()
+        return pool.submit(copy_context().run, asyncio.run, coroutine).result()
 
 
 class ConcurrentInvocation(BaseInvocation[Params, Result]):
@@ -63,7 +73,7 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
             self._status = InvocationStatus.RUNNING
             try:
                 with running(self.app.app_id, self):
-                    self._result = run_task_sync(task.results.body, *args, **kwargs)
+                    self._result = run_task_sync(task.results.run, args, kwargs)
             except task.retriable_exceptions as error:
                 if self._retries < task.conf.max_retries:
                     self._retries += 1

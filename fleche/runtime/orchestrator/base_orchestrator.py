@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,6 +25,7 @@ from fleche.runtime.orchestrator.blocking_control import BaseBlockingControl
 from fleche.runtime.orchestrator.cycle_control import BaseCycleControl
 from fleche.runtime.orchestrator.recovery import Recovery
 from fleche.runtime.orchestrator.routing import Routing
+from fleche.runtime.serializer.exceptions import text_of
 
 if TYPE_CHECKING:
     from fleche.runtime.app import App
@@ -35,6 +36,7 @@ __all__ = ["BaseOrchestrator"]
 
 _S = InvocationStatus
 _HOUR = 3_600_000_000  # microseconds
+_LONGEST = 10 * 365 * 86_400.0  # seconds: no retry is put off for longer than ten years
 _RANDOM = random.Random()  # noqa: S311 - delays need not be unpredictable
 
 
@@ -89,7 +91,7 @@ class BaseOrchestrator:
         """
         return self._routing.one(call, due, priority)
 
-    def route_calls(self, calls: Sequence[Call[Any, Any]]) -> list[DistributedInvocation[Any, Any]]:
+    def route_calls(self, calls: Iterable[Call[Any, Any]]) -> list[DistributedInvocation[Any, Any]]:
         """Return an invocation of each call, registered as one batch.
 
         Raises:
@@ -273,7 +275,7 @@ class BaseOrchestrator:
         """
         info = self._engine.info(_id(invocation))
         due = self.retry_due(self._task(info.call.call_id.task_id), info.retries)
-        note = f"{type(exception).__name__}: {exception}"
+        note = f"{type(exception).__name__}: {text_of(exception)}"
         self.set_invocation_status(invocation, _S.RETRY, due=due, retries=1, note=note)
 
     def retry_due(self, task: Task[Any, Any], retries: int) -> int | None:
@@ -286,9 +288,11 @@ class BaseOrchestrator:
         conf = task.conf
         if not conf.retry_delay:
             return None
-        delay = conf.retry_delay * conf.retry_backoff**retries
-        delay *= 1 + conf.retry_jitter * _RANDOM.random()
-        return self._engine.now() + round(delay * 1_000_000)
+        try:
+            delay = conf.retry_delay * conf.retry_backoff**retries * (1 + conf.retry_jitter * _RANDOM.random())
+        except OverflowError:
+            delay = _LONGEST
+        return self._engine.now() + round(min(delay, _LONGEST) * 1_000_000)
 
     def reroute_invocations(self, invocations: Iterable[BaseInvocation[Any, Any] | InvocationId]) -> None:
         """Give invocations back, for any worker to take.

@@ -34,10 +34,7 @@ class Recovery:
     def sweep(self) -> list[InvocationId]:
         """Give back, or give up, what nobody will move on; return those. One that fails does not hinder the others."""
         now = self._engine.now()
-        orphans = self._engine.orphans(
-            dead_before=now - round(self._conf.runner_considered_dead_after_minutes * _MINUTE),
-            pending_before=now - self.patience,
-        )
+        orphans = self._engine.orphans(dead_before=self._dead_before(now), pending_before=now - self.patience)
         return [info.id for info in orphans if self.one(info)]
 
     @property
@@ -45,11 +42,22 @@ class Recovery:
         """How long a claim may be pending, in microseconds."""
         return round(self._conf.max_pending_seconds * _SECOND)
 
+    def _dead_before(self, now: int) -> int:
+        return now - round(self._conf.runner_considered_dead_after_minutes * _MINUTE)
+
+    def _died(self, info: Info) -> bool:
+        """Whether an invocation was owned by a runner that is dead; one that is pending may only have been slow."""
+        status = info.record.status
+        if status is not _S.PENDING:
+            return status in RULES.owned
+        alive = self._engine.runners(self._dead_before(self._engine.now()))
+        return all(runner.owner != info.record.runner_id for runner in alive)
+
     def one(self, info: Info) -> bool:
         """Give an invocation back, or up if its workers died too often; return whether it still was as it was."""
         changes = []
         status = info.record.status
-        died = status in RULES.owned and status is not _S.PENDING
+        died = self._died(info)
         if status is _S.PENDING:
             changes.append(Change(id=info.id, status=_S.PENDING_RECOVERY, attempt=info.attempt))
         elif died:

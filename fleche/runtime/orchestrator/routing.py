@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fleche.digest import Digest, digest
@@ -56,23 +56,24 @@ class Routing:
         (found,) = self._engine.register([new])
         return self._routed(call, new, found)
 
-    def several(self, calls: Sequence[Call[Any, Any]]) -> list[DistributedInvocation[Any, Any]]:
+    def several(self, calls: Iterable[Call[Any, Any]]) -> list[DistributedInvocation[Any, Any]]:
         """Return the invocation of each call of a batch; see `BaseOrchestrator.route_calls`."""
+        taken: list[tuple[Call[Any, Any], NewInvocation]] = []
         for call in calls:
             if call.task.conf.registration_concurrency != ConcurrencyControlType.DISABLED:
                 raise TaskParallelProcessingError(
                     call.task.task_id, "with registration concurrency its calls are routed one by one"
                 )
-        new = [self._new(call, None, None) for call in calls]
-        found = self._engine.register(new) if new else []
-        return [self._routed(*each) for each in zip(calls, new, found, strict=True)]
+            taken.append((call, self._new(call, None, None)))
+        found = self._engine.register([new for _, new in taken]) if taken else []
+        return [self._routed(call, new, each) for (call, new), each in zip(taken, found, strict=True)]
 
     def _routed(self, call: Call[Any, Any], new: NewInvocation, found: InvocationId) -> DistributedInvocation[Any, Any]:
         if found == new.id:
             return DistributedInvocation.stored(call, found, new.parent)
         info = self._engine.info(found)
         existing = self._invocation_of(info)
-        if _is_same(call, new, info):
+        if _is_same(call, new, existing, info):
             return ReusedInvocation(existing)
         if call.task.conf.on_diff_non_key_args_raise:
             raise InvocationConcurrencyWithDifferentArgumentsError.from_call_mismatch(existing, call)
@@ -144,7 +145,12 @@ class _Scope:
         return self._task.results.identities(self._args, self._kwargs)
 
 
-def _is_same(call: Call[Any, Any], new: NewInvocation, info: Info) -> bool:
+def _is_same(call: Call[Any, Any], new: NewInvocation, existing: BaseInvocation[Any, Any], info: Info) -> bool:
     if new.key is not None and info.key is not None:
         return new.key == info.key
-    return call.call_id == info.call.call_id
+    if call.call_id == info.call.call_id:
+        return True
+    try:
+        return call.arguments == existing.arguments  # equal values may have different texts, such as dicts
+    except Exception:
+        return False

@@ -7,13 +7,15 @@ import threading
 import time
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from contextvars import Context, copy_context
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from fleche.runtime.conf.config_runner import ConfigRunner
 from fleche.runtime.engine.base import Engine
-from fleche.runtime.exceptions import RunnerNotExecutableError
+from fleche.runtime.exceptions import RunnerError, RunnerNotExecutableError
 from fleche.runtime.identifiers import InvocationId
 from fleche.runtime.invocation.base_invocation import BaseInvocation
 from fleche.runtime.runner.context import RunnerContext
@@ -47,6 +49,9 @@ class BaseRunner(ABC):
         self._handlers: dict[signal.Signals, Any] = {}
         self._background: threading.Thread | None = None
         self._started = threading.Event()
+        self._failure: BaseException | None = None
+        self._hindered = False  # from starting
+        self._context = Context()
         app.runner = self
 
     def _config(self, app: App) -> ConfigRunner:
@@ -74,6 +79,7 @@ class BaseRunner(ABC):
         runner_args: Mapping[str, Any] | None = None,
         *,
         timeout: float | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> list[InvocationId]:
         """Block until some invocations are final, and return those.
 
@@ -82,9 +88,11 @@ class BaseRunner(ABC):
             result_invocations: Those that it waits for.
             runner_args: What the runner gave to the body.
             timeout: Seconds after which it returns nothing; None for never.
+            stop: Asked whenever the engine's `wake` is called; if it says so, nothing is returned.
 
         Raises:
             CycleDetectedError: One of them waits for the one that waits.
+            RunnerError: The one that waits was taken from its body meanwhile.
         """
 
     # -- its life ----------------------------------------------------------------------------------------------
@@ -95,8 +103,8 @@ class BaseRunner(ABC):
         Raises:
             Exception: Whatever went wrong with the runner itself, after it has stopped.
         """
-        self.on_start()
         try:
+            self.on_start()
             while self.running:
                 self.runner_loop_iteration()
         except KeyboardInterrupt:
@@ -108,20 +116,53 @@ class BaseRunner(ABC):
             self.on_stop()
 
     def __enter__(self) -> Self:
-        """Run in a thread of this process, until the ``with`` block ends."""
-        self._background = threading.Thread(target=self.run, name=f"{self.runner_id} loop", daemon=True)
+        """Run in a thread of this process, until the ``with`` block ends.
+
+        Raises:
+            RunnerError: It runs already.
+            Exception: Whatever hindered it from starting.
+        """
+        if self.running or self._background is not None:
+            raise RunnerError(f"{type(self).__name__} {self.runner_id} runs already: make another one of the same app")
+        self._started.clear()
+        self._background = threading.Thread(
+            target=copy_context().run, args=(self._run_behind,), name=f"{self.runner_id} loop", daemon=True
+        )
         self._background.start()
         self._started.wait()
+        if self._hindered:
+            self._join_background()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         self.stop_runner_loop()
-        if self._background is not None:
+        if kind is None:
+            self._join_background()
+            return
+        with suppress(Exception):  # it was logged, and the block has an error of its own
+            self._join_background()
+
+    def _run_behind(self) -> None:
+        try:
+            self.run()
+        except BaseException as error:
+            self._failure = error
+            self._hindered = not self._started.is_set()
+        finally:
+            self._started.set()
+
+    def _join_background(self) -> None:
+        """Wait until it has stopped, and raise what went wrong with it."""
+        if self._background is not None and self._background is not threading.current_thread():
             self._background.join()
             self._background = None
+        failure, self._failure, self._hindered = self._failure, None, False
+        if failure is not None:
+            raise failure
 
     def on_start(self) -> None:
-        """Get ready to run."""
+        """Get ready to run; bodies find the cache active that is active here."""
+        self._context = copy_context()
         self.running = True
         self._quiet.clear()
         self._install_signals()
@@ -136,7 +177,6 @@ class BaseRunner(ABC):
     def on_stop(self) -> None:
         """Stop: what runs is finished, or handed back."""
         self.running = False
-        self._started.clear()
         self._quiet.set()
         self._engine.wake()
         try:
@@ -151,11 +191,18 @@ class BaseRunner(ABC):
     def stop_runner_loop(self, signum: int | None = None, frame: FrameType | None = None) -> None:  # noqa: ARG002
         """Ask the runner to stop; it does so soon. May be called before it runs, and by any thread."""
         if signum is not None:
-            self.logger.warning("stopping: %s", signal.Signals(signum).name)
+            # what a signal interrupts may hold any lock, so nothing that takes one is done here
+            self.running = False
+            threading.Thread(target=self._stop_by_signal, args=(signal.Signals(signum).name,), daemon=True).start()
+            return
         self.running = False
         self._quiet.set()
         self._on_stop_runner_loop()
         self._engine.wake()
+
+    def _stop_by_signal(self, name: str) -> None:
+        self.logger.warning("stopping: %s", name)
+        self.stop_runner_loop()
 
     def _on_start(self) -> None:  # noqa: B027 - most runners need none
         """For subclasses: after the start."""
@@ -256,6 +303,7 @@ class DummyRunner(BaseRunner):
         runner_args: Mapping[str, Any] | None = None,  # noqa: ARG002
         *,
         timeout: float | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> list[InvocationId]:
         """Block until some invocations are final; see `BaseRunner.waiting_for_results`."""
-        return self._engine.until_final(result_invocations, timeout)
+        return self._engine.until_final(result_invocations, timeout, stop=stop)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from fleche.runtime.context import running_on
+from fleche.clock import SYSTEM
+from fleche.runtime.context import current_runner, running_on
 from fleche.runtime.engine.memory import MemoryEngine
 from fleche.runtime.identifiers import InvocationId
 from fleche.runtime.invocation.base_invocation import BaseInvocation
@@ -52,8 +53,13 @@ class InlineRunner(BaseRunner):
         _, claimed = engine.step(owner, limit=1, start=True, blockers=self.app.orchestrator.conf.blocking_control)
         if not claimed:
             return False
-        with running_on(self.app.app_id, self):
-            change = self.app.execution.run(claimed[0], owner)
+        outermost = current_runner(self.app.app_id) is not self
+        try:
+            with running_on(self.app.app_id, self):
+                change = self.app.execution.run(claimed[0], owner)
+        finally:
+            if outermost:
+                self.app.execution.leave()
         if change is not None:
             engine.step(owner, [change])
         return True
@@ -65,27 +71,45 @@ class InlineRunner(BaseRunner):
         runner_args: Mapping[str, Any] | None = None,  # noqa: ARG002 - the signature of its kind
         *,
         timeout: float | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> list[InvocationId]:
         """Run what waits for a worker until some of the invocations are final; see `BaseRunner.waiting_for_results`."""
+        if not isinstance(running_invocation, DistributedInvocation):
+            return self._until_final(result_invocations, timeout, stop)
+        self.app.orchestrator.waiting_for_results(running_invocation, result_invocations)
+        try:
+            return self._until_final(result_invocations, timeout, stop)
+        finally:
+            self.app.orchestrator.stop_waiting(running_invocation)
+
+    def _until_final(
+        self, ids: Collection[InvocationId], timeout: float | None, stop: Callable[[], bool] | None
+    ) -> list[InvocationId]:
         engine = self._engine
-        if isinstance(running_invocation, DistributedInvocation):
-            self.app.orchestrator.waiting_for_results(running_invocation, result_invocations)
         deadline = None if timeout is None else time.monotonic() + timeout
-        while not (ended := engine.until_final(result_invocations, 0)):
+        while not (ended := engine.until_final(ids, 0)):
+            if stop is not None and stop():
+                return []
             if self._one():
                 continue
             if deadline is not None and time.monotonic() >= deadline:
                 return []
-            self._pass_time(result_invocations, deadline)
+            self._pass_time(ids, deadline, stop)
         return ended
 
-    def _pass_time(self, ids: Collection[InvocationId], deadline: float | None) -> None:
-        """Let time pass until something is due; what another thread runs is waited for."""
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+    def _pass_time(
+        self, ids: Collection[InvocationId], deadline: float | None, stop: Callable[[], bool] | None
+    ) -> None:
+        """Let time pass until something is due; what another thread runs is waited for, as is what it lets run."""
+        left = self.conf.runner_loop_sleep_time_sec
+        if deadline is not None:
+            left = min(left, max(0.0, deadline - time.monotonic()))
         engine = self._engine
         due = engine.next_due() if isinstance(engine, MemoryEngine) else None
-        if due is None:
-            engine.until_final(ids, left)
-            return
-        until = max(0.0, (due - engine.now()) / 1_000_000)
-        self.app.clock.sleep(until if left is None else min(until, left))
+        if due is not None:
+            until = max(0.0, (due - engine.now()) / 1_000_000)
+            if self.app.clock is not SYSTEM:
+                self.app.clock.sleep(until if deadline is None else min(until, left))
+                return
+            left = min(left, until)
+        engine.until_final(ids, left, stop=stop)

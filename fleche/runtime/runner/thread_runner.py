@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from fleche.memo.flight import WAITING
 from fleche.runtime.conf.config_runner import ConfigRunner, ConfigThreadRunner
 from fleche.runtime.context import running_on
 from fleche.runtime.engine.base import Change, Claimed
-from fleche.runtime.exceptions import FlecheRuntimeError, InvocationTimeoutError
+from fleche.runtime.exceptions import FlecheRuntimeError, InvocationTimeoutError, RunnerError
 from fleche.runtime.identifiers import InvocationId
 from fleche.runtime.invocation.base_invocation import BaseInvocation
 from fleche.runtime.invocation.dist_invocation import DistributedInvocation
@@ -43,8 +48,7 @@ class ThreadRunner(BaseRunner):
         self._slots = _Slots(self.max_parallel_slots)
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
-        self._idle = 0
-        self._bodies: dict[InvocationId, Claimed] = {}
+        self._bodies: dict[tuple[InvocationId, int], _Body] = {}
         self._deadlines = Deadlines()
 
     def _config(self, app: App) -> ConfigRunner:
@@ -65,10 +69,13 @@ class ThreadRunner(BaseRunner):
     def runner_loop_iteration(self) -> None:
         """Wait until the stop is asked for; the threads do the work."""
         self._quiet.wait(self.conf.runner_loop_sleep_time_sec)
+        self._cover()
 
     def _on_start(self) -> None:
-        for _ in range(self.max_parallel_slots):
-            self._add_thread()
+        self._cover()
+        with self._lock:
+            if self.running and not self._threads:
+                raise RunnerError("no thread can be started: the process has too many, see `ulimit -u`")
 
     def _on_stop_runner_loop(self) -> None:
         self._slots.wake()
@@ -78,19 +85,20 @@ class ThreadRunner(BaseRunner):
         self._engine.wake()
         self._join(self.conf.stop_timeout_seconds)
         with self._lock:
-            left = list(self._bodies.values())
+            left = [body for body in self._bodies.values() if not body.abandoned]
         changes = [
-            Change(id=claimed.id, status=status, owner=self.runner_id, attempt=claimed.attempt)
-            for claimed in left
+            Change(id=body.claimed.id, status=status, owner=self.runner_id, attempt=body.claimed.attempt)
+            for body in left
             for status in (_S.KILLED, _S.REROUTED)
         ]
         if changes:
             self.logger.warning("%d bodies still run; they are handed back", len(left))
             self._engine.step(self.runner_id, changes)
+        for body in left:
+            self._slots.abandon(body)
+        self._engine.wake()  # those that wait for others are told
 
     def _join(self, timeout: float) -> None:
-        import time
-
         deadline = time.monotonic() + timeout
         while True:
             with self._lock:
@@ -102,58 +110,84 @@ class ThreadRunner(BaseRunner):
 
     # -- the threads -------------------------------------------------------------------------------------------
 
-    def _add_thread(self) -> None:
-        thread = threading.Thread(target=self._work, name=f"ThreadRunner {self.runner_id[:8]}", daemon=True)
-        with self._lock:
-            self._threads.add(thread)
-            self._idle += 1
-        try:
-            thread.start()
-        except RuntimeError:
+    def _cover(self) -> None:
+        """See to it that there is a thread for each slot, whatever the bodies that gave theirs away do."""
+        while self.running:
             with self._lock:
-                self._threads.discard(thread)
-                self._idle -= 1
-            raise
+                if len(self._threads) >= self.max_parallel_slots + self._slotless():
+                    return
+                thread = threading.Thread(
+                    target=self._context.copy().run,
+                    args=(self._work,),
+                    name=f"ThreadRunner {self.runner_id[:8]}",
+                    daemon=True,
+                )
+                self._threads.add(thread)
+            try:
+                thread.start()
+            except RuntimeError:
+                with self._lock:
+                    self._threads.discard(thread)
+                self.logger.exception("a thread cannot be started; it is tried again")
+                return
+
+    def _slotless(self) -> int:
+        return sum(not body.holds for body in self._bodies.values())
+
+    def _is_spare(self) -> bool:
+        """Whether there are many more threads than slots: one that was added while others waited may go."""
+        with self._lock:
+            if len(self._threads) <= 2 * self.max_parallel_slots + self._slotless():
+                return False
+            self._threads.discard(threading.current_thread())
+            return True
 
     def _work(self) -> None:
+        changes: list[Change] = []
         try:
             with running_on(self.app.app_id, self):
-                self._loop()
-        except Exception:
-            self.logger.exception("a worker thread failed; another takes its place")
-            if self.running:
-                self._replace()
+                while True:
+                    try:
+                        self._loop(changes)
+                    except Exception:
+                        self.logger.exception("a worker thread failed; it goes on")
+                    else:
+                        return
+                    if self._quiet.wait(self.conf.runner_loop_sleep_time_sec):
+                        return
         finally:
             self.app.execution.leave()
             with self._lock:
                 self._threads.discard(threading.current_thread())
 
-    def _replace(self) -> None:
-        with self._lock:
-            self._idle -= 1
-        self._add_thread()
-
-    def _loop(self) -> None:
+    def _loop(self, changes: list[Change]) -> None:
+        """Claim and run; what a body came to stays among the changes until it is set."""
         engine, owner = self._engine, self.runner_id
         blockers = self.app.orchestrator.conf.blocking_control
-        changes: list[Change] = []
         holding = False
         try:
             while True:
                 if not holding:
                     holding = self._slots.take(self._is_stopping)
-                    if not holding:
-                        return
-                limit = 0 if self._is_stopping() else 1
+                stopping = self._is_stopping()
+                if stopping and not changes:
+                    return
+                limit = 1 if holding and not stopping else 0
                 answers, claimed = engine.step(owner, changes, limit=limit, start=True, blockers=blockers)
                 self._tell(changes, answers)
-                changes = []
+                changes.clear()
                 if claimed:
-                    change, holding = self._run(claimed[0])
+                    body = _Body(claimed[0])
+                    holding = False  # the body has the slot
+                    change, holding = self._run(body)
                     if change is not None:
                         changes.append(change)
+                        if not holding:  # nobody should wait for a slot to hear of it
+                            answers, _ = engine.step(owner, changes)
+                            self._tell(changes, answers)
+                            changes.clear()
                     continue
-                if self._is_stopping():
+                if stopping:
                     return
                 self._slots.give()
                 holding = False
@@ -164,46 +198,47 @@ class ThreadRunner(BaseRunner):
             if holding:
                 self._slots.give()
 
-    def _run(self, claimed: Claimed) -> tuple[Change | None, bool]:
-        """Run a body; return the status that follows, and whether this thread still holds its slot."""
+    def _run(self, body: _Body) -> tuple[Change | None, bool]:
+        """Run a body; return the status that follows, and whether this thread has the slot again."""
+        claimed = body.claimed
         place = (claimed.id, claimed.attempt)
-        limit = self.app.execution.timeout(claimed)
         with self._lock:
-            self._idle -= 1
-            self._bodies[claimed.id] = claimed
-        if limit:
-            self._deadlines.add(place, limit, partial(self._give_up, claimed, limit))
+            self._bodies[place] = body
+        token = _bodies.set({**_bodies.get(), self.runner_id: body})
+        waiting = WAITING.set(partial(self._slotless_body, body))
         try:
+            limit = self.app.execution.timeout(claimed)
+            if limit:
+                self._deadlines.add(place, limit, partial(self._give_up, body, limit))
             change = self.app.execution.run(claimed, self.runner_id)
+        except BaseException:
+            if self._slots.finish(body):
+                self._slots.give()
+            raise
         finally:
-            in_time = not limit or self._deadlines.drop(place)
+            WAITING.reset(waiting)
+            _bodies.reset(token)
+            self._deadlines.drop(place)
             with self._lock:
-                self._idle += 1
-                self._bodies.pop(claimed.id, None)
-        return (change, True) if in_time else (None, False)
+                del self._bodies[place]
+        return change, self._slots.finish(body)
 
-    def _give_up(self, claimed: Claimed, limit: float) -> None:
+    def _give_up(self, body: _Body, limit: float) -> None:
         """End an invocation whose body takes too long; another body gets its slot, its own result will be refused."""
+        claimed = body.claimed
         error = InvocationTimeoutError(claimed.id, f"its body takes longer than {limit:g} s (the timeout of its task)")
-        change = self.app.execution.raised(claimed, self.runner_id, error)
         try:
+            change = self.app.execution.raised(claimed, self.runner_id, error)
             answers, _ = self._engine.step(self.runner_id, [change])
             self._tell([change], answers)
+            self._slots.abandon(body)
+            self._engine.wake()  # it may wait for others, and is told
+            self._cover()
         except Exception:
             self.logger.exception("invocation %s takes too long, and could not be ended", claimed.id)
-        self._slots.give()
-        self._cover()
 
     def _is_stopping(self) -> bool:
         return not self.running
-
-    def _is_spare(self) -> bool:
-        """Whether there are more idle threads than slots: one that was added while others waited may go."""
-        with self._lock:
-            if self._idle <= self.max_parallel_slots:
-                return False
-            self._idle -= 1
-            return True
 
     def _tell(self, changes: list[Change], answers: list[Any]) -> None:
         for change, answer in zip(changes, answers, strict=True):
@@ -219,28 +254,61 @@ class ThreadRunner(BaseRunner):
         runner_args: Mapping[str, Any] | None = None,  # noqa: ARG002 - the signature of its kind
         *,
         timeout: float | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> list[InvocationId]:
         """Block until some invocations are final; see `BaseRunner.waiting_for_results`."""
-        if not isinstance(running_invocation, DistributedInvocation):
-            return self._engine.until_final(result_invocations, timeout)
+        body = _bodies.get().get(self.runner_id)
+        if not isinstance(running_invocation, DistributedInvocation) or body is None:
+            return self._engine.until_final(result_invocations, timeout, stop=stop)
         ended = self._engine.until_final(result_invocations, 0)
         if ended:
             return ended
         self.app.orchestrator.waiting_for_results(running_invocation, result_invocations)
         try:
-            self._slots.give()
-            self._cover()
-            return self._engine.until_final(result_invocations, timeout)
+            with self._slotless_body(body):
+                ended = self._engine.until_final(
+                    result_invocations, timeout, stop=lambda: body.abandoned or (stop is not None and stop())
+                )
         finally:
-            self._slots.take_first()
-            self.app.orchestrator.stop_waiting(running_invocation)
+            if not body.waits:
+                self.app.orchestrator.stop_waiting(running_invocation)
+        if body.abandoned and not ended:
+            raise RunnerError(
+                f"invocation {body.claimed.id} was taken from this body while it waited: it took too long, or its "
+                "runner was stopped; what it does from here on counts for nothing, so let it end"
+            )
+        return ended
 
-    def _cover(self) -> None:
-        """See to it that a thread is there for the slot that was given away."""
-        with self._lock:
-            needed = self._idle < 1 and self.running
-        if needed:
-            self._add_thread()
+    @contextmanager
+    def _slotless_body(self, body: _Body) -> Iterator[None]:
+        """Let another body have the slot of one that waits."""
+        self._slots.lend(body)
+        try:
+            self._cover()
+            yield
+        finally:
+            self._slots.regain(body)
+
+
+_NO_BODIES: Mapping[str, _Body] = MappingProxyType({})
+_bodies: ContextVar[Mapping[str, _Body]] = ContextVar("fleche.runtime.bodies", default=_NO_BODIES)
+"""For each runner the body that this context is in."""
+
+
+class _Body:
+    """A body that runs. The slots alone change what it holds.
+
+    Args:
+        claimed: Its invocation.
+    """
+
+    __slots__ = ("abandoned", "claimed", "holds", "waits")
+
+    def __init__(self, claimed: Claimed) -> None:
+        self.claimed = claimed
+        self.holds = True  # a slot
+        self.waits = 0  # how many of its threads and coroutines wait for something
+        self.abandoned = False  # its invocation was taken from it, or it has ended
 
 
 class _Slots:
@@ -261,17 +329,46 @@ class _Slots:
                 self._changed.wait()
         return False
 
-    def take_first(self) -> None:
-        """Take a slot before all who `take` one."""
+    def lend(self, body: _Body) -> None:
+        """Give the slot of a body away for as long as anything of it waits."""
         with self._changed:
+            body.waits += 1
+            self._leave(body)
+
+    def regain(self, body: _Body) -> None:
+        """Take the slot of a body again, before all who `take` one, once nothing of it waits any more."""
+        with self._changed:
+            body.waits -= 1
             self._first += 1
             try:
-                while self._free <= 0:
+                while not (body.waits or body.abandoned or body.holds or self._free > 0):
                     self._changed.wait()
-                self._free -= 1
+                if not (body.waits or body.abandoned or body.holds):
+                    self._free -= 1
+                    body.holds = True
             finally:
                 self._first -= 1
                 self._changed.notify_all()
+
+    def abandon(self, body: _Body) -> None:
+        """Give the slot of a body away for good; it runs on without one."""
+        with self._changed:
+            body.abandoned = True
+            self._leave(body)
+            self._changed.notify_all()
+
+    def finish(self, body: _Body) -> bool:
+        """Return whether the thread of a body that has ended has its slot now."""
+        with self._changed:
+            holds, body.holds, body.abandoned = body.holds, False, True
+            self._changed.notify_all()
+            return holds
+
+    def _leave(self, body: _Body) -> None:
+        if body.holds:
+            body.holds = False
+            self._free += 1
+            self._changed.notify_all()
 
     def give(self) -> None:
         """Give a slot back."""

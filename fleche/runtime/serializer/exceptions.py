@@ -13,7 +13,7 @@ from fleche.frames import is_ours
 from fleche.runtime.exceptions import FlecheRuntimeError, RemoteError
 from fleche.runtime.serializer.base_serializer import BaseSerializer
 
-__all__ = ["ExceptionCodec"]
+__all__ = ["ExceptionCodec", "text_of"]
 
 _CAUSES = 8  # how far a chain of causes is followed
 _TRACEBACK = 20_000  # characters of a traceback that are kept, the last ones
@@ -36,7 +36,17 @@ class ExceptionCodec:
 
     def encode(self, error: BaseException) -> str:
         """Return an exception as JSON; this never fails."""
-        return json.dumps(self._told(error, 0))
+        try:
+            return json.dumps(self._told(error, 0))
+        except Exception as failure:
+            kind = type(error)
+            told = {
+                "error_name": f"{kind.__module__}.{kind.__qualname__}",
+                "pynenc_error": False,
+                "error_data": None,
+                "message": f"{text_of(error)} (it cannot be told whole: {text_of(failure)})",
+            }
+            return json.dumps(told)
 
     def decode(self, text: str) -> BaseException:
         """Return the exception of a JSON text; it can be raised."""
@@ -47,7 +57,7 @@ class ExceptionCodec:
         told: dict[str, Any] = {
             "error_name": f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins."),
             "pynenc_error": False,
-            "message": _message(error),
+            "message": text_of(error),
             "notes": [str(note) for note in getattr(error, "__notes__", ())],
             "traceback": _trace(error),
         }
@@ -133,7 +143,8 @@ class ExceptionCodec:
         return None
 
 
-def _message(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """Return the text of an exception; one whose text cannot be had has a text that says so."""
     try:
         return str(error)
     except Exception as failure:
