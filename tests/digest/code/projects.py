@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,5 +115,8 @@ def _script(path: Path) -> ModuleType:
 def _below(name: str, module: Any, directory: Path) -> bool:
     if name.partition(".")[0] == "pkg":
         return True
-    places = [getattr(module, "__file__", None) or "", *map(str, getattr(module, "__path__", ()))]
+    paths = getattr(module, "__path__", ())
+    # torch.classes has a path that is no iterable.
+    paths = map(str, paths) if isinstance(paths, Iterable) else ()
+    places = [getattr(module, "__file__", None) or "", *paths]
     return any(place.startswith(f"{directory}/") for place in places)
