@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from fleche.errors import FlecheError
@@ -235,7 +236,8 @@ class _Loops(threading.local):
             return run_coroutine(coroutine)
         if self._runner is None:
             self._runner = asyncio.Runner()
-        return self._runner.run(coroutine)
+        # A runner would give each coroutine the context of the first, and so the body of another.
+        return self._runner.run(coroutine, context=copy_context())
 
     def close(self) -> None:
         if self._runner is not None:

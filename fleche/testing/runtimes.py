@@ -142,6 +142,14 @@ class RuntimeTests:
 
         assert asyncio.run(both()) == [12, 22]
 
+    def test_each_coroutine_is_in_the_context_of_its_own_body(self, app: App) -> None:
+        """Also of those that one thread runs one after the other."""
+        with self.running(app, slots=1):
+            task = bound(tasks.own_invocation_async, app)
+            for number in range(5):
+                invocation = task(number)
+                assert invocation.result == invocation.invocation_id
+
     @pytest.mark.usefixtures("runner")
     def test_a_group_gives_a_result_for_each_call(self, app: App) -> None:
         """Of tuples, mappings and arguments, of a generator, of none; equal calls give theirs each."""

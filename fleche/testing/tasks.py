@@ -79,6 +79,14 @@ async def add_both_async(x: int) -> Any:
 
 
 @app.task(effect=True)
+async def own_invocation_async(number: int) -> str:  # noqa: ARG001 - it makes the calls differ
+    """Return the id of the invocation whose body this is."""
+    from fleche.runtime.context import _invocations
+
+    return str(next(iter(_invocations.get().values())).invocation_id)
+
+
+@app.task(effect=True)
 def note(name: str, value: Any = None) -> Any:
     """Note that it ran."""
     RUNS[name].append(value)
