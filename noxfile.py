@@ -19,6 +19,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 OLDEST = "3.11"
 NEWER = [python for python in nox.project.python_versions(PROJECT) if python != OLDEST]
 PORTABLE = ["tests", "-m", "portable"]  # what every interpreter must agree on
+GOLDEN = ["tests/digest", "tests/call", "--ignore=tests/digest/code", "-m", "portable"]  # the part with vectors
 
 
 def install(session: nox.Session, *groups: str) -> None:
@@ -30,7 +31,7 @@ def install(session: nox.Session, *groups: str) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the whole suite here, servers too, and the portable part on every newer interpreter that this machine has."""
+    """Run the whole suite here, servers too, and the vectors on every newer interpreter that this machine has."""
     install(session, "test", "services")
     workers = ["-n", "auto"] if not session.posargs else []
     environment = _clean() | {"FLECHE_REQUIRE_SERVICES": "1"}
@@ -38,7 +39,7 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         return
     for version in NEWER:
-        session.notify(f"portable-{version}")
+        session.notify(f"portable-{version}", GOLDEN)
 
 
 @nox.session(python=NEWER)
