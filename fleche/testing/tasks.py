@@ -41,11 +41,16 @@ def bound(task: Task[Any, Any], other: App, **options: Any) -> Any:
     return made
 
 
-def here(name: str) -> Any:
-    """Return the task of a name, for the app whose body this is in."""
+def own() -> Any:
+    """Return the invocation whose body this is in, of whatever app."""
     from fleche.runtime.context import _invocations
 
-    return next(iter(_invocations.get().values())).app.get_task(globals()[name].task_id)
+    return next(iter(_invocations.get().values()))
+
+
+def here(name: str) -> Any:
+    """Return the task of a name, for the app whose body this is in."""
+    return own().app.get_task(globals()[name].task_id)
 
 
 @app.task
@@ -81,9 +86,7 @@ async def add_both_async(x: int) -> Any:
 @app.task(effect=True)
 async def own_invocation_async(number: int) -> str:  # noqa: ARG001 - it makes the calls differ
     """Return the id of the invocation whose body this is."""
-    from fleche.runtime.context import _invocations
-
-    return str(next(iter(_invocations.get().values())).invocation_id)
+    return str(own().invocation_id)
 
 
 @app.task(effect=True)

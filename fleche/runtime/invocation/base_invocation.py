@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fleche.runtime.call import Call
     from fleche.runtime.task import Task
 
-__all__ = ["BaseInvocation", "BaseInvocationGroup", "new_invocation_id"]
+__all__ = ["BaseInvocation", "BaseInvocationGroup", "id_of", "new_invocation_id"]
 
 
 def new_invocation_id() -> InvocationId:
@@ -180,3 +180,8 @@ class BaseInvocationGroup(ABC, Generic[Params, Result]):
 
     def __len__(self) -> int:
         return len(self.invocations)
+
+
+def id_of(invocation: BaseInvocation[Any, Any] | InvocationId) -> InvocationId:
+    """Return the id of an invocation, of which there may be the id alone."""
+    return invocation.invocation_id if isinstance(invocation, BaseInvocation) else invocation

@@ -18,7 +18,7 @@ from fleche.runtime.exceptions import (
     PendingInvocationLockError,
 )
 from fleche.runtime.identifiers import InvocationId
-from fleche.runtime.invocation.base_invocation import BaseInvocation
+from fleche.runtime.invocation.base_invocation import BaseInvocation, id_of
 from fleche.runtime.invocation.dist_invocation import DistributedInvocation
 from fleche.runtime.invocation.status import InvocationStatus, InvocationStatusRecord
 from fleche.runtime.orchestrator.blocking_control import BaseBlockingControl
@@ -168,12 +168,12 @@ class BaseOrchestrator:
         Raises:
             InvocationNotFoundError: There is no such invocation.
         """
-        record = self._engine.status(_id(invocation))
+        record = self._engine.status(id_of(invocation))
         if record.status is _S.PENDING:
             since = to_micros(record.timestamp)
             if self._engine.now() - since > self._recovery.patience:
-                self._recovery.one(self._engine.info(_id(invocation)))
-                return self._engine.status(_id(invocation))
+                self._recovery.one(self._engine.info(id_of(invocation)))
+                return self._engine.status(id_of(invocation))
         return record
 
     def get_invocation_retries(self, invocation: BaseInvocation[Any, Any] | InvocationId) -> int:
@@ -182,7 +182,7 @@ class BaseOrchestrator:
         Raises:
             InvocationNotFoundError: There is no such invocation.
         """
-        return self._engine.info(_id(invocation)).retries
+        return self._engine.info(id_of(invocation)).retries
 
     def increment_invocation_retries(self, invocation: BaseInvocation[Any, Any] | InvocationId) -> int:
         """Count a retry, and return how many there are; `set_invocation_retry` counts by itself.
@@ -190,7 +190,7 @@ class BaseOrchestrator:
         Raises:
             InvocationNotFoundError: There is no such invocation.
         """
-        return self._engine.add_retry(_id(invocation))
+        return self._engine.add_retry(id_of(invocation))
 
     def set_invocation_status(
         self,
@@ -213,7 +213,7 @@ class BaseOrchestrator:
             InvocationNotFoundError: There is no such invocation.
         """
         owner = runner_id or self._runner_id()
-        change = Change(id=_id(invocation), status=status, owner=owner, **more)
+        change = Change(id=id_of(invocation), status=status, owner=owner, **more)
         (answer,), _ = self._engine.step(owner, [change])
         if not isinstance(answer, FlecheRuntimeError):
             return answer
@@ -226,7 +226,7 @@ class BaseOrchestrator:
     ) -> list[InvocationStatusRecord | FlecheRuntimeError]:
         """Set a status of several invocations; return for each the record, or why it was refused."""
         owner = self._runner_id()
-        changes = [Change(id=_id(each), status=status, owner=owner) for each in invocations]
+        changes = [Change(id=id_of(each), status=status, owner=owner) for each in invocations]
         return self._engine.step(owner, changes)[0]
 
     def set_invocation_run(
@@ -273,7 +273,7 @@ class BaseOrchestrator:
         Raises:
             InvocationStatusError: It does not run, or someone else runs it.
         """
-        info = self._engine.info(_id(invocation))
+        info = self._engine.info(id_of(invocation))
         due = self.retry_due(self._task(info.call.call_id.task_id), info.retries)
         note = f"{type(exception).__name__}: {text_of(exception)}"
         self.set_invocation_status(invocation, _S.RETRY, due=due, retries=1, note=note)
@@ -310,7 +310,7 @@ class BaseOrchestrator:
         Raises:
             InvocationNotFoundError: There is no such invocation.
         """
-        info = self._engine.info(_id(invocation))
+        info = self._engine.info(id_of(invocation))
         change = Change(id=info.id, status=_S.CANCELLED)
         (answer,), _ = self._engine.step("", [change])
         if isinstance(answer, InvocationNotFoundError):
@@ -398,7 +398,3 @@ class BaseOrchestrator:
     def purge(self) -> None:
         """Forget every invocation of the app."""
         self._engine.clear()
-
-
-def _id(invocation: BaseInvocation[Any, Any] | InvocationId) -> InvocationId:
-    return invocation.invocation_id if isinstance(invocation, BaseInvocation) else invocation

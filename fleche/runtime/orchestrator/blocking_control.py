@@ -9,7 +9,7 @@ from typing import Any
 from fleche.runtime.engine.base import Engine, Info
 from fleche.runtime.exceptions import CycleDetectedError
 from fleche.runtime.identifiers import InvocationId
-from fleche.runtime.invocation.base_invocation import BaseInvocation
+from fleche.runtime.invocation.base_invocation import BaseInvocation, id_of
 from fleche.runtime.invocation.dist_invocation import DistributedInvocation
 
 __all__ = ["BaseBlockingControl"]
@@ -48,7 +48,7 @@ class BaseBlockingControl:
         if not result_invocations:
             log.warning("%s waits for nothing", caller_invocation)
             return
-        circle = self._engine.wait(caller_invocation.invocation_id, [_id(each) for each in result_invocations])
+        circle = self._engine.wait(caller_invocation.invocation_id, [id_of(each) for each in result_invocations])
         if circle:
             calls = [self._invocation_of(self._engine.info(each)).call for each in circle]
             raise CycleDetectedError.from_cycle(calls)
@@ -59,13 +59,9 @@ class BaseBlockingControl:
 
     def release_waiters(self, waited: BaseInvocation[Any, Any] | InvocationId) -> None:
         """Note that nobody waits for an invocation any more; at its end the engine does so by itself."""
-        self._engine.release(_id(waited))
+        self._engine.release(id_of(waited))
 
     def get_blocking_invocations(self, max_num_invocations: int) -> Iterator[DistributedInvocation[Any, Any]]:
         """Yield invocations that may run, that others wait for and that wait for none; oldest first."""
         for each in self._engine.blocking(max_num_invocations):
             yield self._invocation_of(self._engine.info(each))
-
-
-def _id(invocation: BaseInvocation[Any, Any] | InvocationId) -> InvocationId:
-    return invocation.invocation_id if isinstance(invocation, BaseInvocation) else invocation

@@ -9,7 +9,7 @@ from fleche.runtime.call import Call
 from fleche.runtime.engine.base import Engine, Info
 from fleche.runtime.exceptions import CycleDetectedError
 from fleche.runtime.identifiers import CallId, InvocationId
-from fleche.runtime.invocation.base_invocation import BaseInvocation
+from fleche.runtime.invocation.base_invocation import BaseInvocation, id_of
 from fleche.runtime.invocation.dist_invocation import DistributedInvocation
 
 __all__ = ["BaseCycleControl"]
@@ -47,7 +47,7 @@ class BaseCycleControl:
         callee_invocation: BaseInvocation[Any, Any] | InvocationId,
     ) -> list[Call[Any, Any]]:
         """Note that one invocation made another; or return the calls of the circle that this would close."""
-        caller, callee = _id(caller_invocation), _id(callee_invocation)
+        caller, callee = id_of(caller_invocation), id_of(callee_invocation)
         circle = self._engine.link(caller, callee)
         return [self._call(each, caller, callee) for each in circle]
 
@@ -61,8 +61,4 @@ class BaseCycleControl:
 
     def clean_up_invocation_cycles(self, invocation: BaseInvocation[Any, Any] | InvocationId) -> None:
         """Forget what an invocation made, and what made it; at its end the engine does so by itself."""
-        self._engine.unlink(_id(invocation))
-
-
-def _id(invocation: BaseInvocation[Any, Any] | InvocationId) -> InvocationId:
-    return invocation.invocation_id if isinstance(invocation, BaseInvocation) else invocation
+        self._engine.unlink(id_of(invocation))

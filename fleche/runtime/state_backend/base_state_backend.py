@@ -13,7 +13,7 @@ from fleche.runtime.conf.config_state_backend import ConfigStateBackend
 from fleche.runtime.engine.base import Engine, Entry, NewInvocation, Outcome
 from fleche.runtime.exceptions import InvocationHasNoResultError, InvocationNotFoundError
 from fleche.runtime.identifiers import InvocationId
-from fleche.runtime.invocation.base_invocation import BaseInvocation
+from fleche.runtime.invocation.base_invocation import BaseInvocation, id_of
 from fleche.runtime.invocation.dist_invocation import DistributedInvocation
 from fleche.runtime.invocation.status import InvocationStatus, InvocationStatusRecord
 
@@ -135,12 +135,12 @@ class BaseStateBackend:
         Raises:
             InvocationNotFoundError: There is none of this id.
         """
-        line = InvocationHistory(_id(invocation), status, execution_context)
+        line = InvocationHistory(id_of(invocation), status, execution_context)
         self._add_history(line)
 
     def get_history(self, invocation: BaseInvocation[Any, Any] | InvocationId) -> list[InvocationHistory]:
         """Return the history of an invocation, oldest first; nothing where there is none of this id."""
-        return self._get_history(_id(invocation))
+        return self._get_history(id_of(invocation))
 
     def set_result(self, invocation: BaseInvocation[Any, Any] | InvocationId, result: Any) -> None:
         """Keep a result.
@@ -149,7 +149,7 @@ class BaseStateBackend:
             TypeError: It cannot be serialized.
             InvocationNotFoundError: There is none of this id.
         """
-        self._set_result(_id(invocation), self._data.serialize(result))
+        self._set_result(id_of(invocation), self._data.serialize(result))
 
     def get_result(self, invocation: BaseInvocation[Any, Any] | InvocationId) -> Any:
         """Return a result; the caller's own.
@@ -157,7 +157,7 @@ class BaseStateBackend:
         Raises:
             KeyError: There is none, or what holds it is gone.
         """
-        invocation_id = _id(invocation)
+        invocation_id = id_of(invocation)
         info = self._engine.info(invocation_id)
         record = None if info.outcome is None else info.outcome.record
         if record is None:
@@ -175,7 +175,7 @@ class BaseStateBackend:
         Raises:
             InvocationNotFoundError: There is none of this id.
         """
-        self._set_exception(_id(invocation), self._exceptions.encode(exception))
+        self._set_exception(id_of(invocation), self._exceptions.encode(exception))
 
     def get_exception(self, invocation: BaseInvocation[Any, Any] | InvocationId) -> BaseException:
         """Return an exception, as it was raised as far as that can be; it can be raised.
@@ -183,7 +183,7 @@ class BaseStateBackend:
         Raises:
             KeyError: There is none.
         """
-        return self._exceptions.decode(self._get_exception(_id(invocation)))
+        return self._exceptions.decode(self._get_exception(id_of(invocation)))
 
     def wait_for_all_async_operations(self) -> None:
         """Return when every write is done: they are done when they return."""
@@ -241,7 +241,3 @@ class BaseStateBackend:
         if text is None:
             raise InvocationHasNoResultError(invocation_id, "it has no exception")
         return text
-
-
-def _id(invocation: BaseInvocation[Any, Any] | InvocationId) -> InvocationId:
-    return invocation.invocation_id if isinstance(invocation, BaseInvocation) else invocation
