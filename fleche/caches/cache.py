@@ -344,12 +344,14 @@ class _Filer:
 
     def file(self, outcome: Outcome, value: Any, metadata: Metadata) -> Digest:
         filing, record = self._filing, self._record
-        metadata = merged(record.metadata, metadata)
+        if record.metadata:
+            metadata = merged(record.metadata, metadata)
         result = form = None
         trace: Trace | None = None
         if value is not ABSENT:
             result, types, trace = stored_trace(value, name="the result")
-            metadata = merged(metadata, code_brought(types))
+            if types and (brought := code_brought(types)):
+                metadata = merged(metadata, brought)
             envelope = self._store.pack(value)
             form = envelope.form
             self._values[result] = envelope

@@ -19,6 +19,7 @@ __all__ = ["CONFIGURABLE", "Environment", "Git", "JSONValue", "MetaData", "Runti
 JSONValue = str | int | float | bool | None | list["JSONValue"] | dict[str, "JSONValue"]
 
 _MICROS = 1_000_000
+_PYTHON = ".".join(map(str, sys.version_info[:3]))
 
 
 class MetaData:
@@ -123,7 +124,7 @@ class Environment(MetaData):
             "hostname": _hostname(),
             "username": username(),
             "cwd": _cwd(),
-            "python_version": ".".join(map(str, sys.version_info[:3])),
+            "python_version": _PYTHON,
             "fleche_version": sys.modules["fleche"].__version__ if "fleche" in sys.modules else "",
             "packages": self._packages(),
         }
@@ -191,10 +192,12 @@ def merged(namespaces: Mapping[str, Mapping[str, Any]], more: Mapping[str, Mappi
     return result
 
 
+@lru_cache(maxsize=1)
 def _hostname() -> str:
     return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
 
 
+@lru_cache(maxsize=1)
 def username() -> str:
     """Return the name of the user who runs this process, or an empty text."""
     for variable in ("LOGNAME", "USER", "USERNAME"):

@@ -79,6 +79,13 @@ class DigestedCall:
     inputs: tuple[Digest, ...] = ()
     _key: Digest | None = field(default=None, init=False, repr=False, compare=False)
 
+    @classmethod
+    def keyed(cls, key: Digest, **values: Any) -> DigestedCall:
+        """Return a record whose key is known already: the one that its fields give."""
+        made = cls(**values)
+        _SET_KEY(made, key)
+        return made
+
     @property
     def key(self) -> Digest:
         """The lookup key: the digest of module, name, version, code and arguments."""
@@ -100,12 +107,13 @@ class DigestedCall:
         Raises:
             TypeError: There is no such field.
         """
+        unknown = changes.keys() - _SETTERS.keys()
+        if unknown:
+            raise TypeError(f"a record has no field {min(unknown)!r}")
         copy = object.__new__(type(self))
-        object.__setattr__(copy, "_key", None if changes.keys() & _KEYED else getattr(self, "_key", None))
-        for name in _FIELDS:
-            object.__setattr__(copy, name, changes.pop(name) if name in changes else getattr(self, name))
-        if changes:
-            raise TypeError(f"a record has no field {next(iter(changes))!r}")
+        _SET_KEY(copy, None if changes.keys() & _KEYED else getattr(self, "_key", None))
+        for name, put in _SETTERS.items():
+            put(copy, changes[name] if name in changes else getattr(self, name))
         return copy
 
     def replaces(self, old: DigestedCall) -> bool:
@@ -129,7 +137,8 @@ class DigestedCall:
 
 
 _KEYED = frozenset({"module", "name", "version", "code", "arguments"})
-_FIELDS = tuple(each.name for each in fields(DigestedCall) if each.init)
+_SETTERS = {each.name: vars(DigestedCall)[each.name].__set__ for each in fields(DigestedCall) if each.init}
+_SET_KEY = vars(DigestedCall)["_key"].__set__
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 from fleche.caches import Returned
 from fleche.digest import Digest
 from fleche.memo.run import Run
+from fleche.storage.leases import Lease
 
 __all__ = ["Pending", "is_future", "revived"]
 
@@ -48,10 +49,10 @@ class Pending:
     def __init__(self) -> None:
         self._futures: dict[tuple[int, Digest], Any] = {}
 
-    def file_later(self, key: tuple[int, Digest], run: Run, future: Any, holding: ExitStack) -> Any:
+    def file_later(self, key: tuple[int, Digest], run: Run, future: Any, lease: Lease | None) -> Any:
         """File the result of a future when it resolves, holding the lease till then, and return the future."""
         self._futures[key] = future
-        future.add_done_callback(_Filing(run, holding, partial(self._futures.pop, key, None)))
+        future.add_done_callback(_Filing(run, lease, partial(self._futures.pop, key, None)))
         return future
 
     def follow(self, key: tuple[int, Digest], find: Callable[[], Any], again: Callable[[], Any]) -> Any:
@@ -115,14 +116,14 @@ class _Follower:
 class _Filing:
     """What is done when the future is."""
 
-    def __init__(self, run: Run, holding: ExitStack, forget: Callable[[], Any]) -> None:
+    def __init__(self, run: Run, lease: Lease | None, forget: Callable[[], Any]) -> None:
         self._run = run
-        self._holding = holding
+        self._lease = lease
         self._forget = forget
 
     def __call__(self, future: Any) -> None:
         self._forget()
-        with self._holding:
+        with self._lease or nullcontext():
             error = None if future.cancelled() else future.exception()
             if future.cancelled() or not isinstance(error, Exception | None):
                 self._run.abandon()

@@ -478,7 +478,8 @@ class Memo(ABC):
     def record(self, sealed: Sealed) -> DigestedCall:
         """Return the record of a sealed call, without its result."""
         arguments = sealed.arguments
-        return DigestedCall(
+        return DigestedCall.keyed(
+            sealed.key,
             module=self.module,
             name=self.name,
             version=self.options.version,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -62,10 +61,9 @@ class PlainMemo(Memo):
         if settled.found is not MISSING:
             self.hit(sealed)
             return revived(settled.found)
-        with ExitStack() as holding:
-            if settled.lease is not None:
-                holding.enter_context(settled.lease)
-            run = self.begin(cache, sealed, settled.lease)
+        lease = settled.lease
+        try:
+            run = self.begin(cache, sealed, lease)
             if run is None:
                 return self.function(*args, **kwargs)
             try:
@@ -78,9 +76,13 @@ class PlainMemo(Memo):
                 run.abandon()
                 raise
             if is_future(result):
-                return self._pending.file_later(place, run, result, holding.pop_all())
+                kept, lease = lease, None  # until the future resolves
+                return self._pending.file_later(place, run, result, kept)
             run.commit(result)
             return result
+        finally:
+            if lease is not None:
+                lease.release()
 
     def load(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Return the stored result of a call, and never run the body."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -85,16 +85,10 @@ class Run:
         if record.outcome is Outcome.RESULT:
             note_result(self._cache.origins, value, record, self._sealed.key, trace, self._given)
 
-    @contextmanager
-    def inside(self) -> Iterator[None]:
+    def inside(self) -> AbstractContextManager[None]:
         """Run a body as the one that computes this key: nested calls know their parent."""
-        token, making = HELD.set((*HELD.get(), self._sealed.key)), MADE.set(self._made)
-        try:
-            with isolated() if self._memo.options.isolate else nullcontext():
-                yield
-        finally:
-            MADE.reset(making)
-            HELD.reset(token)
+        inside = _Inside(self._sealed.key, self._made)
+        return _isolated(inside) if self._memo.options.isolate else inside
 
     def commit(self, result: Any) -> None:
         """File a result; a failure is a warning that carries it."""
@@ -185,6 +179,30 @@ class Run:
                 kind=FlecheWarning,
             )
             return None
+
+
+class _Inside:
+    """The block in which a body runs that computes a key."""
+
+    __slots__ = ("_key", "_made", "_making", "_token")
+
+    def __init__(self, key: Digest, made: Made) -> None:
+        self._key = key
+        self._made = made
+
+    def __enter__(self) -> None:
+        self._token = HELD.set((*HELD.get(), self._key))
+        self._making = MADE.set(self._made)
+
+    def __exit__(self, *_: object) -> None:
+        MADE.reset(self._making)
+        HELD.reset(self._token)
+
+
+@contextmanager
+def _isolated(inside: _Inside) -> Iterator[None]:
+    with inside, isolated():
+        yield
 
 
 def _after(ttl: float, at: datetime) -> datetime:

@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import nsmallest
@@ -66,6 +66,9 @@ SHORTEST_PREFIX = 4
 """Characters of the shortest text that may stand for a whole digest."""
 
 
+_NOTHING = nullcontext()
+
+
 class Intent(StrEnum):
     """What an operation is about to do, so that a lock can be shared or exclusive."""
 
@@ -76,20 +79,19 @@ class Intent(StrEnum):
 class OperationContext(ABC):  # noqa: B024 - each method has a default that does nothing
     """What surrounds every operation on a key. Mixins put a resource around it and chain with ``super()``."""
 
-    @contextmanager
     def _operation_context(
         self,
         key: Digest | str,  # noqa: ARG002 - for mixins
         *,
         intent: Intent = Intent.WRITE,  # noqa: ARG002
-    ) -> Iterator[None]:
+    ) -> AbstractContextManager[None]:
         """Surround one operation on a key; reentrant in one thread. Here: nothing.
 
         Args:
             key: The key that is operated on, or the prefix that names it.
             intent: What the operation is about to do.
         """
-        yield
+        return _NOTHING
 
     def _is_plain(self) -> bool:
         """Whether the operation context does nothing, so that the fastest paths need not enter it."""

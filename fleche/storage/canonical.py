@@ -30,7 +30,7 @@ def canonical(call: DigestedCall) -> DigestedCall:
         check_text(call)
         return call.evolve(
             code=_plain(call.code),
-            arguments={name: check_key(Digest(digest)) for name, digest in names.items()},
+            arguments={name: _checked(digest) for name, digest in names.items()},
             scalars={n: call.scalars[n] for n in names if n in call.scalars and scalar_fits(call.scalars[n])},
             kinds={name: call.kinds[name] for name in names if name in call.kinds},
             result=_plain(call.result),
@@ -39,7 +39,7 @@ def canonical(call: DigestedCall) -> DigestedCall:
             at=_utc(call.at),
             expires=_utc(call.expires),
             parent=_plain(call.parent),
-            inputs=tuple(check_key(Digest(key)) for key in call.inputs),
+            inputs=tuple(map(_checked, call.inputs)),
         )
     except ValueError as error:
         raise SaveError(f"the record of {call.module}.{call.name} cannot be stored: {error}") from error
@@ -105,8 +105,12 @@ def from_json(text: str) -> Mapping[str, Any]:
 
 
 def _plain(key: Digest | None) -> Digest | None:
-    return None if key is None else check_key(Digest(key))
+    return None if key is None else _checked(key)
+
+
+def _checked(key: Digest) -> Digest:
+    return check_key(key if type(key) is Digest else Digest(key))
 
 
 def _utc(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.astimezone(UTC)
+    return moment if moment is None or moment.tzinfo is UTC else moment.astimezone(UTC)

@@ -311,7 +311,7 @@ class MemoryStore:
         """File a call with its values; see `RecordStore.record`."""
         key = call.key
         own = None if call.result is None else values.get(call.result)
-        call = canonical(call if own is None else call.evolve(form=own.form))
+        call = canonical(call if own is None or own.form == call.form else call.evolve(form=own.form))
         with self._lock:
             old: DigestedCall | None = self.calls.storage.get(key)
             if old is not None and lease is not None and lease.lost:

@@ -11,6 +11,7 @@ from fleche.runtime.engine.base import (
     Outcome,
     RunnerRecord,
     Slots,
+    Watch,
 )
 from fleche.runtime.engine.memory import MemoryEngine
 
@@ -26,4 +27,5 @@ __all__ = [
     "Outcome",
     "RunnerRecord",
     "Slots",
+    "Watch",
 ]

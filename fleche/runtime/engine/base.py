@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 from fleche.digest import Digest
 from fleche.runtime.exceptions import FlecheRuntimeError
@@ -27,6 +27,7 @@ __all__ = [
     "Outcome",
     "RunnerRecord",
     "Slots",
+    "Watch",
 ]
 
 
@@ -210,6 +211,23 @@ class RunnerRecord:
 _NOTHING: tuple[Change, ...] = ()
 
 
+class Watch(Collection[InvocationId], Protocol):
+    """Invocations that someone waits for: those that were not yet returned as final. For one thread at a time.
+
+    As a context manager it is closed at the end.
+    """
+
+    def ended(self, timeout: float | None = None, *, stop: Callable[[], bool] | None = None) -> list[InvocationId]:
+        """Block until some are final, and return those, each once; see `Engine.until_final`."""
+
+    def close(self) -> None:
+        """Watch them no more."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
 @runtime_checkable
 class Engine(Protocol):
     """Keeps the invocations of one app. Every method is atomic; all are safe for use by many threads.
@@ -339,6 +357,12 @@ class Engine(Protocol):
     def keep(self, invocation_id: InvocationId, outcome: Outcome) -> None:
         """Keep an outcome without a change of status."""
 
+    def watch(self, ids: Collection[InvocationId]) -> Watch:
+        """Return a watch of some invocations, for those who wait for many: each look costs what is new, not all.
+
+        Those of ids that are not there any more count as final.
+        """
+
     def until_final(
         self,
         ids: Collection[InvocationId],
@@ -351,7 +375,7 @@ class Engine(Protocol):
         Those of ids that are not there any more count as final.
 
         Args:
-            ids: The invocations.
+            ids: The invocations; or a `watch` of theirs, which returns each once.
             timeout: Seconds after which nothing is returned; None for as long as it takes.
             stop: Asked before blocking, and again whenever `wake` is called; if it says so, nothing is returned.
         """

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 import threading
-import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
-from fleche.clock import SYSTEM, Clock, from_micros, to_micros
+from fleche.clock import SYSTEM, Clock, to_micros
 from fleche.runtime.engine.base import (
     Change,
     Claimed,
@@ -19,6 +20,8 @@ from fleche.runtime.engine.base import (
     RunnerRecord,
 )
 from fleche.runtime.engine.call_graph import CallGraph
+from fleche.runtime.engine.wait_graph import WaitGraph
+from fleche.runtime.engine.watches import MemoryWatch, Watches
 from fleche.runtime.exceptions import (
     FlecheRuntimeError,
     InvocationNotFoundError,
@@ -39,6 +42,22 @@ _HOLDING = frozenset({_S.PENDING, _S.RUNNING, _S.PAUSED, _S.RESUMED})  # these h
 _BETWEEN = frozenset({_S.KILLED, _S.PENDING_RECOVERY, _S.RUNNING_RECOVERY})  # nobody rests in these
 
 
+class _Moment(NamedTuple):
+    """A time of the engine's clock: as such, and in microseconds since 1970 UTC."""
+
+    when: datetime
+    micros: int
+
+
+class _Line(NamedTuple):
+    """One line of a history; see `Entry`."""
+
+    record: InvocationStatusRecord | None
+    at: int
+    note: str | None
+    registrar: str | None
+
+
 class _Row:
     """One invocation."""
 
@@ -53,8 +72,6 @@ class _Row:
         "recoveries",
         "retries",
         "sequence",
-        "waited",
-        "waiters",
     )
 
     def __init__(self, new: NewInvocation, sequence: int) -> None:
@@ -62,12 +79,10 @@ class _Row:
         self.sequence = sequence  # the order of registration
         self.place = 0  # the order in the queue, anew each time that it comes to it
         self.record: InvocationStatusRecord
-        self.history: list[Entry] = []
+        self.history: list[_Line] = []
         self.attempt = self.retries = self.recoveries = 0
         self.due: int | None = new.due
         self.outcome: Outcome | None = None
-        self.waiters: set[InvocationId] = set()  # those who wait for it
-        self.waited: set[InvocationId] = set()  # those that it waits for
 
     @property
     def id(self) -> InvocationId:
@@ -100,12 +115,13 @@ class MemoryEngine:
         self._clock = clock
         self._lock = threading.RLock()
         self._work = threading.Condition(self._lock)
+        self._watches = Watches(self._lock)
         self._reset()
 
     def _reset(self) -> None:
         self._rows: dict[InvocationId, _Row] = {}
-        self._tags: dict[str, OrderedDict[InvocationId, None]] = {}
-        self._tasks: dict[str, OrderedDict[InvocationId, None]] = {}
+        self._tags: dict[str, dict[InvocationId, None]] = {}
+        self._tasks: dict[str, dict[InvocationId, None]] = {}
         self._ready: list[tuple[int, int, InvocationId]] = []  # a heap: -priority, place, id
         self._blocking: list[tuple[int, InvocationId]] = []  # a heap: sequence, id
         self._delayed: list[tuple[int, int, InvocationId]] = []  # a heap: due, sequence, id
@@ -114,25 +130,29 @@ class MemoryEngine:
         self._parked: dict[str, deque[InvocationId]] = {}
         self._ended: deque[tuple[int, InvocationId]] = deque()
         self._runners: dict[str, RunnerRecord] = {}
-        self._watchers: dict[InvocationId, list[_Watcher]] = {}
         self._sequence = 0
         self._graph = CallGraph()
+        self._waits = WaitGraph()
 
     def now(self) -> int:
         """Return the engine's time; see `Engine.now`."""
         return to_micros(self._clock.now())
 
+    def _moment(self) -> _Moment:
+        when = self._clock.now()
+        return _Moment(when, to_micros(when))
+
     # -- registering -------------------------------------------------------------------------------------------
 
     def register(self, new: Sequence[NewInvocation]) -> list[InvocationId]:
         """Register invocations; see `Engine.register`."""
-        now = self.now()
+        now = self._moment()
         with self._lock:
             ids = [self._register(one, now) for one in new]
             self._notify()
         return ids
 
-    def _register(self, new: NewInvocation, now: int) -> InvocationId:
+    def _register(self, new: NewInvocation, now: _Moment) -> InvocationId:
         for join in new.joins:
             for invocation_id in self._tags.get(join.tag, ()):
                 if self._rows[invocation_id].status in join.statuses:
@@ -142,11 +162,11 @@ class MemoryEngine:
             return new.id
         self._sequence += 1
         row = self._rows[new.id] = _Row(new, self._sequence)
-        later = new.due is not None and new.due > now
+        later = new.due is not None and new.due > now.micros
         row.record = self._first(row, _S.SCHEDULED if later else _S.REGISTERED, now)
-        self._tasks.setdefault(row.task, OrderedDict())[new.id] = None
+        self._tasks.setdefault(row.task, {})[new.id] = None
         for tag in new.tags:
-            self._tags.setdefault(tag, OrderedDict())[new.id] = None
+            self._tags.setdefault(tag, {})[new.id] = None
         if new.answer is not None:
             row.outcome = Outcome(record=new.answer)
             self._set(row, _S.SUCCESS, None, now, note="answered by the cache")
@@ -156,11 +176,11 @@ class MemoryEngine:
             self._enqueue(row)
         return new.id
 
-    def _bring_forward(self, row: _Row, due: int | None, now: int) -> None:
+    def _bring_forward(self, row: _Row, due: int | None, now: _Moment) -> None:
         """Let what is scheduled be due no later than what is joined to it."""
         if row.status is not _S.SCHEDULED or row.due is None:
             return
-        if due is None or due <= now:
+        if due is None or due <= now.micros:
             row.due = None
             self._set(row, _S.REGISTERED, None, now)
             self._enqueue(row)
@@ -168,9 +188,9 @@ class MemoryEngine:
             row.due = due
             self._delay(row, due)
 
-    def _first(self, row: _Row, status: InvocationStatus, now: int) -> InvocationStatusRecord:
-        record = status_record_transition(None, status, None, from_micros(now))
-        row.history.append(Entry(record=record, at=now, registrar=row.new.registrar))
+    def _first(self, row: _Row, status: InvocationStatus, now: _Moment) -> InvocationStatusRecord:
+        record = status_record_transition(None, status, None, now.when)
+        row.history.append(_Line(record, now.micros, None, row.new.registrar))
         return record
 
     # -- statuses ----------------------------------------------------------------------------------------------
@@ -185,14 +205,14 @@ class MemoryEngine:
         blockers: bool = True,
     ) -> tuple[list[InvocationStatusRecord | FlecheRuntimeError], list[Claimed]]:
         """Set statuses, then claim; see `Engine.step`."""
-        now = self.now()
+        now = self._moment()
         with self._lock:
             answers = [self._change(change, now) for change in changes]
             claimed = list(self._claim(owner, limit, now, start=start, blockers=blockers)) if limit > 0 else []
             self._notify()
         return answers, claimed
 
-    def _change(self, change: Change, now: int) -> InvocationStatusRecord | FlecheRuntimeError:
+    def _change(self, change: Change, now: _Moment) -> InvocationStatusRecord | FlecheRuntimeError:
         row = self._rows.get(change.id)
         if row is None:
             return _unknown(change.id)
@@ -217,7 +237,7 @@ class MemoryEngine:
             row.outcome = change.outcome
         if change.status in RULES.available:
             row.due = change.due
-            if change.due is not None and change.due > now:
+            if change.due is not None and change.due > now.micros:
                 self._delay(row, change.due)
             else:
                 self._enqueue(row)
@@ -226,12 +246,12 @@ class MemoryEngine:
         return record
 
     def _set(
-        self, row: _Row, status: InvocationStatus, owner: str | None, now: int, *, note: str | None = None
+        self, row: _Row, status: InvocationStatus, owner: str | None, now: _Moment, *, note: str | None = None
     ) -> InvocationStatusRecord:
         """Set a status, and all that follows from it."""
         before = row.status
-        row.record = record = status_record_transition(row.record, status, owner, from_micros(now))
-        row.history.append(Entry(record=record, at=now, note=note))
+        row.record = record = status_record_transition(row.record, status, owner, now.when)
+        row.history.append(_Line(record, now.micros, note, None))
         if row.place and status not in RULES.available:
             row.place = 0
             self._available -= 1
@@ -243,7 +263,7 @@ class MemoryEngine:
             self._end(row, now)
         return record
 
-    def _move_slot(self, row: _Row, key: str, before: InvocationStatus, now: int) -> None:
+    def _move_slot(self, row: _Row, key: str, before: InvocationStatus, now: _Moment) -> None:
         """Take or give the slot of an invocation as its status says; what is then free goes to one that waits."""
         status = row.status
         if status in _HOLDING:
@@ -254,15 +274,14 @@ class MemoryEngine:
         elif before in RULES.available and status in RULES.final:
             self._unpark(key, now)  # it may be the one to which a free slot was promised
 
-    def _end(self, row: _Row, now: int) -> None:
-        self._ended.append((now, row.id))
+    def _end(self, row: _Row, now: _Moment) -> None:
+        self._ended.append((now.micros, row.id))
         for tag in row.new.tags:
             self._untag(tag, row.id)
-        self._leave(row)
-        self._let_go(row)
+        self._waits.leave(row.id)
+        self._let_go(row.id)
         self._graph.drop(row.id)
-        for watcher in self._watchers.pop(row.id, ()):
-            watcher.tell(row.id)
+        self._watches.tell(row.id)
 
     def _untag(self, tag: str, invocation_id: InvocationId) -> None:
         found = self._tags.get(tag)
@@ -278,7 +297,7 @@ class MemoryEngine:
         row.place = self._sequence
         self._available += 1
         heapq.heappush(self._ready, (-row.new.priority, row.place, row.id))
-        if row.waiters:
+        if self._waits.is_waited(row.id):
             heapq.heappush(self._blocking, (row.sequence, row.id))
 
     def _delay(self, row: _Row, due: int) -> None:
@@ -287,7 +306,7 @@ class MemoryEngine:
             self._work.notify_all()
         heapq.heappush(self._delayed, (due, row.sequence, row.id))
 
-    def _claim(self, owner: str, limit: int, now: int, *, start: bool, blockers: bool) -> Iterator[Claimed]:
+    def _claim(self, owner: str, limit: int, now: _Moment, *, start: bool, blockers: bool) -> Iterator[Claimed]:
         self._promote(now)
         got = 0
         while got < limit:
@@ -312,9 +331,9 @@ class MemoryEngine:
                 status=row.status,
             )
 
-    def _promote(self, now: int) -> None:
+    def _promote(self, now: _Moment) -> None:
         """Let what is due come to the queue."""
-        while self._delayed and self._delayed[0][0] <= now:
+        while self._delayed and self._delayed[0][0] <= now.micros:
             due, _, invocation_id = heapq.heappop(self._delayed)
             row = self._rows.get(invocation_id)
             if row is None or row.due != due or row.place:
@@ -336,7 +355,7 @@ class MemoryEngine:
         while self._blocking:
             _, invocation_id = heapq.heappop(self._blocking)
             row = self._rows.get(invocation_id)
-            if row is not None and row.place and row.waiters and not row.waited:
+            if row is not None and row.place and self._waits.blocks(row.id):
                 return row
         return None
 
@@ -344,7 +363,7 @@ class MemoryEngine:
         slots = row.new.slots
         return slots is None or len(self._holders.get(slots.key, ())) < slots.capacity
 
-    def _hold_back(self, row: _Row, now: int) -> None:
+    def _hold_back(self, row: _Row, now: _Moment) -> None:
         assert row.new.slots is not None
         if row.new.slots.waits:
             self._set(row, _S.CONCURRENCY_CONTROLLED, None, now)
@@ -356,7 +375,7 @@ class MemoryEngine:
         assert row.new.slots is not None
         self._parked.setdefault(row.new.slots.key, deque()).append(row.id)
 
-    def _unpark(self, key: str, now: int) -> None:
+    def _unpark(self, key: str, now: _Moment) -> None:
         """Let the oldest that waits for a slot come to the queue: for each slot that is free, one."""
         parked = self._parked.get(key)
         while parked:
@@ -381,52 +400,25 @@ class MemoryEngine:
     def wait(self, waiter: InvocationId, waited: Collection[InvocationId]) -> list[InvocationId]:
         """Note who waits for whom; see `Engine.wait`."""
         with self._lock:
-            row = self._rows.get(waiter)
-            others = [
-                self._rows[invocation_id]
-                for invocation_id in waited
-                if invocation_id in self._rows and self._rows[invocation_id].status not in RULES.final
-            ]
-            if row is None:
+            if waiter not in self._rows:
                 return []
+            found = (self._rows.get(invocation_id) for invocation_id in waited)
+            others = [row for row in found if row is not None and row.status not in RULES.final]
             for other in others:
-                way = self._way(other, row)
+                way = self._waits.way(other.id, waiter)
                 if way is not None:
                     return [waiter, *way]
             for other in others:
-                row.waited.add(other.id)
-                other.waiters.add(waiter)
+                self._waits.add(waiter, other.id)
                 if other.place:
                     heapq.heappush(self._blocking, (other.sequence, other.id))
             self._notify()
         return []
 
-    def _way(self, start: _Row, goal: _Row) -> list[InvocationId] | None:
-        """Return those on the way from one invocation to another, along what waits for what; None: there is no way."""
-        came: dict[InvocationId, InvocationId | None] = {start.id: None}
-        todo = [start.id]
-        while todo:
-            here = todo.pop()
-            if here == goal.id:
-                way: list[InvocationId] = []
-                step = came[here]
-                while step is not None:
-                    way.append(step)
-                    step = came[step]
-                return way[::-1]
-            row = self._rows.get(here)
-            for other in row.waited if row is not None else ():
-                if other not in came:
-                    came[other] = here
-                    todo.append(other)
-        return None
-
     def stop_waiting(self, waiter: InvocationId) -> None:
         """Note that an invocation waits for nothing."""
         with self._lock:
-            row = self._rows.get(waiter)
-            if row is not None:
-                self._leave(row)
+            self._waits.leave(waiter)
 
     def link(self, caller: InvocationId, callee: InvocationId) -> list[CallId]:
         """Note that one invocation made another; see `Engine.link`."""
@@ -441,28 +433,16 @@ class MemoryEngine:
         with self._lock:
             self._graph.drop(invocation_id)
 
-    def _leave(self, row: _Row) -> None:
-        for invocation_id in row.waited:
-            other = self._rows.get(invocation_id)
-            if other is not None:
-                other.waiters.discard(row.id)
-        row.waited.clear()
-
-    def _let_go(self, row: _Row) -> None:
-        for invocation_id in row.waiters:
-            other = self._rows.get(invocation_id)
-            if other is not None:
-                other.waited.discard(row.id)
-                if other.place and other.waiters and not other.waited:
-                    heapq.heappush(self._blocking, (other.sequence, other.id))
-        row.waiters.clear()
+    def _let_go(self, invocation_id: InvocationId) -> None:
+        for waiter in self._waits.release(invocation_id):
+            row = self._rows.get(waiter)
+            if row is not None and row.place and self._waits.is_waited(waiter):
+                heapq.heappush(self._blocking, (row.sequence, waiter))
 
     def release(self, waited: InvocationId) -> None:
         """Note that nobody waits for an invocation."""
         with self._lock:
-            row = self._rows.get(waited)
-            if row is not None:
-                self._let_go(row)
+            self._let_go(waited)
 
     def has_slot(self, invocation_id: InvocationId) -> bool:
         """Whether an invocation has a running slot, or would get one; see `Engine.has_slot`."""
@@ -483,7 +463,7 @@ class MemoryEngine:
             return []
         with self._lock:
             rows = (self._rows.get(invocation_id) for _, invocation_id in sorted(set(self._blocking)))
-            found = [row.id for row in rows if row is not None and row.place and row.waiters and not row.waited]
+            found = [row.id for row in rows if row is not None and row.place and self._waits.blocks(row.id)]
         return found[:limit]
 
     # -- asking ------------------------------------------------------------------------------------------------
@@ -543,12 +523,13 @@ class MemoryEngine:
         """Return a history; see `Engine.history`."""
         with self._lock:
             row = self._rows.get(invocation_id)
-            return [] if row is None else list(row.history)
+            lines = [] if row is None else list(row.history)
+        return [Entry(record=each.record, at=each.at, note=each.note, registrar=each.registrar) for each in lines]
 
     def note(self, invocation_id: InvocationId, note: str) -> None:
         """Add a line to a history; see `Engine.note`."""
         with self._lock:
-            self._row(invocation_id).history.append(Entry(record=None, at=self.now(), note=note))
+            self._row(invocation_id).history.append(_Line(None, self.now(), note, None))
 
     def keep(self, invocation_id: InvocationId, outcome: Outcome) -> None:
         """Keep an outcome; see `Engine.keep`."""
@@ -556,6 +537,16 @@ class MemoryEngine:
             self._row(invocation_id).outcome = outcome
 
     # -- waiting for events ------------------------------------------------------------------------------------
+
+    def watch(self, ids: Collection[InvocationId]) -> MemoryWatch:
+        """Return a watch of some invocations; see `Engine.watch`."""
+        with self._lock:
+            ended = [invocation_id for invocation_id in ids if self._is_over(invocation_id)]
+            return self._watches.add(ids, ended)
+
+    def _is_over(self, invocation_id: InvocationId) -> bool:
+        row = self._rows.get(invocation_id)
+        return row is None or row.status in RULES.final
 
     def until_final(
         self,
@@ -565,32 +556,15 @@ class MemoryEngine:
         stop: Callable[[], bool] | None = None,
     ) -> list[InvocationId]:
         """Block until some are final; see `Engine.until_final`."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        if isinstance(ids, MemoryWatch):
+            return ids.ended(timeout, stop=stop)
         with self._lock:
-            ended = [
-                invocation_id
-                for invocation_id in ids
-                if invocation_id not in self._rows or self._rows[invocation_id].status in RULES.final
-            ]
-            if ended or not ids or (stop is not None and stop()):
+            ended = [invocation_id for invocation_id in ids if self._is_over(invocation_id)]
+            if ended or timeout == 0:
                 return ended
-            watcher = _Watcher()
-            for invocation_id in ids:
-                self._watchers.setdefault(invocation_id, []).append(watcher)
-        try:
-            while not watcher.ended and not (stop is not None and stop()):
-                if not watcher.event.wait(None if deadline is None else max(0.0, deadline - time.monotonic())):
-                    break
-                watcher.event.clear()
-        finally:
-            with self._lock:
-                for invocation_id in ids:
-                    watchers = self._watchers.get(invocation_id)
-                    if watchers is not None and watcher in watchers:
-                        watchers.remove(watcher)
-                        if not watchers:
-                            del self._watchers[invocation_id]
-        return list(watcher.ended)
+            watch = self._watches.add(ids, ended)
+        with watch:
+            return watch.ended(timeout, stop=stop)
 
     def until_work(self, timeout: float | None = None, *, stop: Callable[[], bool] | None = None) -> bool:
         """Block until there may be work; see `Engine.until_work`."""
@@ -615,9 +589,7 @@ class MemoryEngine:
         """Let everyone who is in `until_work` go on."""
         with self._work:
             self._work.notify_all()
-            for watchers in self._watchers.values():
-                for watcher in watchers:
-                    watcher.event.set()
+            self._watches.wake()
 
     # -- runners -----------------------------------------------------------------------------------------------
 
@@ -686,30 +658,13 @@ class MemoryEngine:
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
-            watchers = dict(self._watchers)
             self._reset()
-            for invocation_id, found in watchers.items():
-                for watcher in found:
-                    watcher.tell(invocation_id)
+            self._watches.tell_all()
             self._work.notify_all()
 
     def close(self) -> None:
         """Release nothing: there is nothing to release."""
         return
-
-
-class _Watcher:
-    """Someone who waits for invocations to end."""
-
-    __slots__ = ("ended", "event")
-
-    def __init__(self) -> None:
-        self.event = threading.Event()
-        self.ended: list[InvocationId] = []
-
-    def tell(self, invocation_id: InvocationId) -> None:
-        self.ended.append(invocation_id)
-        self.event.set()
 
 
 def _unknown(invocation_id: InvocationId) -> InvocationNotFoundError:

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
@@ -320,25 +320,23 @@ class DistributedInvocationGroup(BaseInvocationGroup[Params, Result]):
         Raises:
             Exception: Whatever the first that failed raised.
         """
-        waiting, often = self._waiting()
-        while waiting:
-            for invocation_id in _wait(self.app, list(waiting), None):
-                invocation = waiting.pop(invocation_id, None)
-                for _ in range(often[invocation_id] if invocation is not None else 0):
-                    assert invocation is not None
-                    yield invocation.get_final_result()
+        members, often = self._members()
+        with self.app.engine.watch(members) as waiting:
+            while waiting:
+                for invocation_id in _wait(self.app, waiting, None):
+                    for _ in range(often[invocation_id]):
+                        yield members[invocation_id].get_final_result()
 
     async def async_results(self) -> AsyncIterator[Result]:
         """Return what `results` does; the event loop goes on meanwhile."""
-        waiting, often = self._waiting()
-        while waiting:
-            for invocation_id in await _wait_async(self.app, list(waiting)):
-                invocation = waiting.pop(invocation_id, None)
-                for _ in range(often[invocation_id] if invocation is not None else 0):
-                    assert invocation is not None
-                    yield invocation.get_final_result()
+        members, often = self._members()
+        with self.app.engine.watch(members) as waiting:
+            while waiting:
+                for invocation_id in await _wait_async(self.app, waiting):
+                    for _ in range(often[invocation_id]):
+                        yield members[invocation_id].get_final_result()
 
-    def _waiting(self) -> tuple[dict[InvocationId, DistributedInvocation[Params, Result]], Counter[InvocationId]]:
+    def _members(self) -> tuple[dict[InvocationId, DistributedInvocation[Params, Result]], Counter[InvocationId]]:
         often = Counter(each.invocation_id for each in self.invocations)
         return {each.invocation_id: each for each in self.invocations}, often  # type: ignore[misc]
 
@@ -360,13 +358,13 @@ class DistributedInvocationGroup(BaseInvocationGroup[Params, Result]):
 
 
 def _wait(
-    app: App, ids: list[InvocationId], timeout: float | None, stop: Callable[[], bool] | None = None
+    app: App, ids: Collection[InvocationId], timeout: float | None, stop: Callable[[], bool] | None = None
 ) -> list[InvocationId]:
     """Wait until some are final, as the runner that executes this context does, or as a client."""
     return app.waiting_runner.waiting_for_results(current_invocation(app.app_id), ids, timeout=timeout, stop=stop)
 
 
-async def _wait_async(app: App, ids: list[InvocationId]) -> list[InvocationId]:
+async def _wait_async(app: App, ids: Collection[InvocationId]) -> list[InvocationId]:
     """Wait as `_wait` does, in a thread of its own: those of the loop's pool could all be taken by others who wait."""
     loop = asyncio.get_running_loop()
     found: asyncio.Future[list[InvocationId]] = loop.create_future()

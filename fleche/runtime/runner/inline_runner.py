@@ -94,12 +94,14 @@ class InlineRunner(BaseRunner):
                 continue
             if deadline is not None and time.monotonic() >= deadline:
                 return []
-            self._pass_time(ids, deadline, stop)
+            ended = self._pass_time(ids, deadline, stop)
+            if ended:
+                break
         return ended
 
     def _pass_time(
         self, ids: Collection[InvocationId], deadline: float | None, stop: Callable[[], bool] | None
-    ) -> None:
+    ) -> list[InvocationId]:
         """Let time pass until something is due; what another thread runs is waited for, as is what it lets run."""
         left = self.conf.runner_loop_sleep_time_sec
         if deadline is not None:
@@ -110,6 +112,6 @@ class InlineRunner(BaseRunner):
             until = max(0.0, (due - engine.now()) / 1_000_000)
             if self.app.clock is not SYSTEM:
                 self.app.clock.sleep(until if deadline is None else min(until, left))
-                return
+                return []
             left = min(left, until)
-        engine.until_final(ids, left, stop=stop)
+        return engine.until_final(ids, left, stop=stop)
