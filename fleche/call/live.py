@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -87,7 +87,9 @@ class Call:
 
     def returned(self, result: Any) -> Call:
         """Return the same call with its result."""
-        return replace(self, result=result)
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__, result=result)
+        return copy
 
 
 class PreparedCall:

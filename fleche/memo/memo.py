@@ -9,9 +9,9 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fleche.caches import BaseCache
 from fleche.call import Call, DigestedCall, FunctionProfile, MetaData, Outcome
@@ -53,8 +53,7 @@ __all__ = ["Memo", "Sealed", "is_decided"]
 log = logging.getLogger("fleche")
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(NamedTuple):
     """A call whose key is fixed.
 
     Attributes:
@@ -279,7 +278,7 @@ class Memo(ABC):
         """Yield a call under the other keys that it may have been filed under; a failure here is none of the call."""
         try:
             for key in self.adoption.keys(cache, sealed):
-                yield replace(sealed, key=key)
+                yield sealed._replace(key=key)
         except Exception as error:
             self.complaints.make(reason("adopt", error), f"was not looked up as it was before: {error}", error)
 

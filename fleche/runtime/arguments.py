@@ -1,4 +1,4 @@
-"""`Arguments`: the arguments of a task call, by name."""
+"""`Arguments`: the arguments of a task call by name; `Binding`: how a function takes them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 from fleche.digest import digest
 
-__all__ = ["Arguments"]
+__all__ = ["Arguments", "Binding"]
 
 _KIND = inspect.Parameter
+_EMPTY = id(inspect.Parameter.empty)
 
 
 class Arguments:
@@ -39,60 +40,7 @@ class Arguments:
         >>> Arguments.from_call(f, 1)
         Arguments({'a': 1, 'rest': (), 'b': 2})
         """
-        return cls.bound(inspect.signature(func), args, kwargs)
-
-    @classmethod
-    def bound(cls, signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
-        """Return the arguments of a call of a known signature.
-
-        Raises:
-            TypeError: The function cannot be called so.
-        """
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        return cls(bound.arguments)
-
-    def own(self, signature: inspect.Signature) -> Arguments:
-        """Return the arguments as the function itself knows them: a sentinel among its defaults is that very object.
-
-        Functions compare sentinels, such as ``MISSING = object()``, by identity, which does not travel.
-        """
-        given = self.kwargs
-        found = {
-            name: parameter.default
-            for name, parameter in signature.parameters.items()
-            if name in given and _stands_for(given[name], parameter.default)
-        }
-        return Arguments({**given, **found}) if found else self
-
-    def spelled(self, signature: inspect.Signature) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the arguments as a call takes them: positional ones and those by keyword.
-
-        Raises:
-            TypeError: A name is no parameter, or one is missing.
-        """
-        positional: list[Any] = []
-        keyword: dict[str, Any] = {}
-        given = dict(self.kwargs)
-        by_place = True
-        for name, parameter in signature.parameters.items():
-            if name not in given:
-                by_place = by_place and parameter.kind is _KIND.KEYWORD_ONLY
-                if parameter.default is _KIND.empty and parameter.kind not in (_KIND.VAR_POSITIONAL, _KIND.VAR_KEYWORD):
-                    raise TypeError(f"missing argument {name!r}")
-                continue
-            value = given.pop(name)
-            if parameter.kind is _KIND.VAR_POSITIONAL:
-                positional += value
-            elif parameter.kind is _KIND.VAR_KEYWORD:
-                keyword |= value
-            elif parameter.kind is _KIND.KEYWORD_ONLY or not (by_place or parameter.kind is _KIND.POSITIONAL_ONLY):
-                keyword[name] = value
-            else:
-                positional.append(value)
-        if given:
-            raise TypeError(f"there is no parameter {next(iter(given))!r}")
-        return tuple(positional), keyword
+        return Binding(inspect.signature(func)).bind(args, kwargs)
 
     @property
     def args_id(self) -> str:
@@ -131,14 +79,99 @@ class Arguments:
         return f"Arguments({self.kwargs!r})"
 
 
-def _stands_for(value: Any, default: Any) -> bool:
-    """Whether a value is what a default becomes on its way: an object that has nothing but its identity."""
-    kind: Any = type(default)
-    if type(value) is not kind or getattr(kind, "__eq__", None) is not object.__eq__:
+class Binding:
+    """How the calls of one function are bound to its parameters, and spelled for it again.
+
+    All that `inspect.Signature` says holds; where each parameter can be given by name, it is not asked each time.
+
+    Args:
+        signature: The signature of the function.
+    """
+
+    def __init__(self, signature: inspect.Signature) -> None:
+        self._signature = signature
+        parameters = signature.parameters.values()
+        self._is_plain = all(each.kind in (_KIND.POSITIONAL_OR_KEYWORD, _KIND.KEYWORD_ONLY) for each in parameters)
+        self._positional = tuple(each.name for each in parameters if each.kind is _KIND.POSITIONAL_OR_KEYWORD)
+        self._keyword = tuple(each.name for each in parameters if each.kind is _KIND.KEYWORD_ONLY)
+        self._order = tuple((each.name, each.default) for each in parameters)
+        self._sentinels = {each.name: each.default for each in parameters if _is_sentinel(each.default)}
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
+        """Return the arguments of a call by name, defaults applied.
+
+        Raises:
+            TypeError: The function cannot be called so.
+        """
+        if self._is_plain and len(args) <= len(self._positional):
+            given = dict(zip(self._positional, args, strict=False))
+            if not given.keys() & kwargs.keys():
+                given.update(kwargs)
+                found = {name: given.pop(name, default) for name, default in self._order}
+                if not given and _EMPTY not in map(id, found.values()):
+                    return Arguments(found)
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return Arguments(bound.arguments)
+
+    def own(self, arguments: Arguments) -> Arguments:
+        """Return arguments as the function itself knows them: a sentinel among its defaults is that very object.
+
+        Functions compare sentinels, such as ``MISSING = object()``, by identity, which does not travel.
+        """
+        given = arguments.kwargs
+        found = {
+            name: default
+            for name, default in self._sentinels.items()
+            if name in given and type(given[name]) is type(default) and _is_sentinel(given[name])
+        }
+        return Arguments({**given, **found}) if found else arguments
+
+    def spelled(self, arguments: Arguments) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return arguments as a call takes them: positional ones and those by keyword.
+
+        Raises:
+            TypeError: A name is no parameter, or one is missing.
+        """
+        given = arguments.kwargs
+        if self._is_plain and len(given) == len(self._order):
+            try:
+                return tuple([given[name] for name in self._positional]), {name: given[name] for name in self._keyword}
+            except KeyError:
+                pass  # told of below
+        return self._spelled(dict(given))
+
+    def _spelled(self, given: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        positional: list[Any] = []
+        keyword: dict[str, Any] = {}
+        by_place = True
+        for name, parameter in self._signature.parameters.items():
+            if name not in given:
+                by_place = by_place and parameter.kind is _KIND.KEYWORD_ONLY
+                if parameter.default is _KIND.empty and parameter.kind not in (_KIND.VAR_POSITIONAL, _KIND.VAR_KEYWORD):
+                    raise TypeError(f"missing argument {name!r}")
+                continue
+            value = given.pop(name)
+            if parameter.kind is _KIND.VAR_POSITIONAL:
+                positional += value
+            elif parameter.kind is _KIND.VAR_KEYWORD:
+                keyword |= value
+            elif parameter.kind is _KIND.KEYWORD_ONLY or not (by_place or parameter.kind is _KIND.POSITIONAL_ONLY):
+                keyword[name] = value
+            else:
+                positional.append(value)
+        if given:
+            raise TypeError(f"there is no parameter {next(iter(given))!r}")
+        return tuple(positional), keyword
+
+
+def _is_sentinel(value: Any) -> bool:
+    """Whether a value is an object that has nothing but its identity."""
+    kind: Any = type(value)
+    if value is None or getattr(kind, "__eq__", None) is not object.__eq__:
         return False
-    bare = (copyreg.__newobj__, (kind,), None, None, None)  # type: ignore[attr-defined]
     try:
-        return bool(value.__reduce_ex__(4) == bare and default.__reduce_ex__(4) == bare)
+        return bool(value.__reduce_ex__(4) == (copyreg.__newobj__, (kind,), None, None, None))  # type: ignore[attr-defined]
     except Exception:
         return False
 

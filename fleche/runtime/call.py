@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cached_property
+from json.encoder import encode_basestring as _quoted
 from typing import TYPE_CHECKING, Any, Generic, Self
 
 from fleche.runtime.arguments import Arguments
@@ -35,14 +36,11 @@ def compute_args_id(serialized_args: Mapping[str, str]) -> str:
     """
     if not serialized_args:
         return "no_args"
-    hashed = hashlib.sha256()
+    pairs = [f"{_quoted(name)}={_quoted(serialized_args[name])};" for name in sorted(serialized_args)]
     try:
-        for name in sorted(serialized_args):
-            pair = f"{json.dumps(name, ensure_ascii=False)}={json.dumps(serialized_args[name], ensure_ascii=False)};"
-            hashed.update(pair.encode())
+        return hashlib.sha256("".join(pairs).encode()).hexdigest()
     except UnicodeEncodeError as error:
         raise SerializationError(f"serialized arguments are no UTF-8: {error}") from error
-    return hashed.hexdigest()
 
 
 class Call(Generic[Params, Result]):
@@ -128,7 +126,7 @@ class Call(Generic[Params, Result]):
 
     def call(self) -> CacheCall:
         """Return the same call as the cache knows it."""
-        args, kwargs = self.arguments.spelled(self.task.signature)
+        args, kwargs = self.task.binding.spelled(self.arguments)
         return self.task.results.call(args, kwargs)
 
     def deserialize_arguments(self, serialized_arguments: Mapping[str, str]) -> Arguments:

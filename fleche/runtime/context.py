@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -32,21 +32,28 @@ def current_runner(app_id: str) -> BaseRunner | None:
     return _runners.get().get(app_id)
 
 
-@contextmanager
-def running(app_id: str, invocation: BaseInvocation[Any, Any]) -> Iterator[None]:
+class _Inside:
+    """The block in which something counts for an app; what was there before is there again afterwards."""
+
+    __slots__ = ("_app_id", "_thing", "_token", "_variable")
+
+    def __init__(self, variable: ContextVar[Mapping[str, Any]], app_id: str, thing: Any) -> None:
+        self._variable = variable
+        self._app_id = app_id
+        self._thing = thing
+
+    def __enter__(self) -> None:
+        self._token = self._variable.set({**self._variable.get(), self._app_id: self._thing})
+
+    def __exit__(self, *_: object) -> None:
+        self._variable.reset(self._token)
+
+
+def running(app_id: str, invocation: BaseInvocation[Any, Any]) -> AbstractContextManager[None]:
     """Be in the body of an invocation; what was there before is there again afterwards."""
-    token = _invocations.set({**_invocations.get(), app_id: invocation})
-    try:
-        yield
-    finally:
-        _invocations.reset(token)
+    return _Inside(_invocations, app_id, invocation)
 
 
-@contextmanager
-def running_on(app_id: str, runner: BaseRunner) -> Iterator[None]:
+def running_on(app_id: str, runner: BaseRunner) -> AbstractContextManager[None]:
     """Be executed by a runner."""
-    token = _runners.set({**_runners.get(), app_id: runner})
-    try:
-        yield
-    finally:
-        _runners.reset(token)
+    return _Inside(_runners, app_id, runner)

@@ -164,7 +164,7 @@ class Execution:
         try:
             task = self._task(claimed.call.call_id.task_id)
             call: LazyCall[Any, Any] = LazyCall(task, claimed.call.serialized_arguments, claimed.call.call_id)
-            args, kwargs = call.arguments.own(task.signature).spelled(task.signature)
+            args, kwargs = task.binding.spelled(task.binding.own(call.arguments))
             invocation: DistributedInvocation[Any, Any] = DistributedInvocation.stored(call, claimed.id, claimed.parent)
             with running(self._app_id, invocation):
                 outcome, note = self._computed(task, claimed, args, kwargs)

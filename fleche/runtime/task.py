@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from fleche.clock import Seconds, seconds, to_micros
 from fleche.memo import CachedFunction, cached
-from fleche.runtime.arguments import Arguments
+from fleche.runtime.arguments import Arguments, Binding
 from fleche.runtime.call import Call, PreSerializedCall
 from fleche.runtime.conf.config_task import ConcurrencyControlType, ConfigTask
 from fleche.runtime.context import current_invocation
@@ -60,6 +60,7 @@ class Task(Generic[Params, Result]):
         self.options = dict(options)
         self.task_id = TaskId(func.__module__, func.__qualname__)
         self.signature = inspect.signature(func)
+        self.binding = Binding(self.signature)
         update_wrapper(self, func)
         self.validate_options()
 
@@ -154,7 +155,7 @@ class Task(Generic[Params, Result]):
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
         try:
-            return Arguments.bound(self.signature, args, kwargs)
+            return self.binding.bind(args, kwargs)
         except TypeError as error:
             raise TypeError(f"{self.task_id}() {error}") from None
 
@@ -245,7 +246,7 @@ class Task(Generic[Params, Result]):
 
     def _rebound(self, arguments: Arguments) -> Arguments:
         try:
-            args, kwargs = arguments.spelled(self.signature)
+            args, kwargs = self.binding.spelled(arguments)
         except TypeError as error:
             raise TypeError(f"{self.task_id}() {error}") from None
         return self._bound(args, kwargs)

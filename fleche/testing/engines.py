@@ -6,7 +6,6 @@ import threading
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -151,14 +150,14 @@ class EngineTests:
     ) -> None:
         """To its time, or to now; never back."""
         hour = engine.now() + 3600 * _SECOND
-        later = replace(joining("k"), due=hour)
+        later = joining("k")._replace(due=hour)
         (first,) = engine.register([later])
-        assert engine.register([replace(joining("k"), due=hour + _SECOND)]) == [first]
+        assert engine.register([joining("k")._replace(due=hour + _SECOND)]) == [first]
         assert engine.info(first).due == hour
-        assert engine.register([replace(joining("k"), due=hour - 1800 * _SECOND)]) == [first]
+        assert engine.register([joining("k")._replace(due=hour - 1800 * _SECOND)]) == [first]
         clock.advance(1801)
         assert [one.id for one in claim(engine)] == [first]
-        (second,) = engine.register([replace(joining("n"), due=hour)])
+        (second,) = engine.register([joining("n")._replace(due=hour)])
         assert engine.register([joining("n")]) == [second]
         assert engine.status(second).status is _S.REGISTERED
         assert [one.id for one in claim(engine)] == [second]

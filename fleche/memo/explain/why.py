@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -144,7 +143,7 @@ class Explanation:
                 own = None if hit is None else next(iter(self._cache.find_key(key)), None)
                 if hit is None or own is None:
                     continue
-                standing = self.standing(hit, own, replace(self._sealed, key=key))
+                standing = self.standing(hit, own, self._sealed._replace(key=key))
                 if standing.kind is Cause.HIT:
                     place = f"{own.module}.{own.name}"
                     how = "code that was accepted" if place == self._memo.label else place

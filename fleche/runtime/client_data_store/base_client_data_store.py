@@ -81,11 +81,12 @@ class BaseClientDataStore(ABC):
         Raises:
             SerializationError: One cannot be serialized; the message names it, its type and its value.
         """
-        inline = set(disable_cache_args)
+        inline = frozenset(disable_cache_args)
+        everything = "*" in inline
         texts = {}
         for name, value in kwargs.items():
             try:
-                texts[name] = self.serialize(value, disable_cache="*" in inline or name in inline)
+                texts[name] = self.serialize(value, disable_cache=everything or name in inline)
             except (TypeError, ValueError, RecursionError) as error:
                 kind = f"{type(value).__module__}.{type(value).__qualname__}"
                 raise SerializationError(

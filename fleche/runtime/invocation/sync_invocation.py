@@ -68,7 +68,7 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
 
     def _run(self) -> None:
         task = self.task
-        args, kwargs = self.arguments.spelled(task.signature)
+        args, kwargs = task.binding.spelled(self.arguments)
         while True:
             self._status = InvocationStatus.RUNNING
             try:

@@ -82,7 +82,7 @@ class Routing:
     def _new(self, call: Call[Any, Any], due: int | None, priority: int | None) -> NewInvocation:
         task = call.task
         conf = task.conf
-        args, kwargs = call.arguments.spelled(task.signature)
+        args, kwargs = task.binding.spelled(call.arguments)
         sealed = task.results.seal(args, kwargs)
         answer = None if sealed is None else task.results.answer(sealed)
         parent = self._here()

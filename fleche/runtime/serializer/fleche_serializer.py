@@ -6,6 +6,8 @@ import base64
 import binascii
 import json
 import math
+from collections.abc import Callable
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from fleche.errors import FlecheError
@@ -16,7 +18,15 @@ from fleche.storage.loader import TRUSTED, Loader
 __all__ = ["FlecheSerializer"]
 
 _MARK = "~"  # no JSON text begins so
-_PLAIN = frozenset({type(None), bool, int, str})
+_DUMPS: dict[type, Callable[[Any], str]] = {
+    type(None): json.dumps,
+    bool: json.dumps,
+    int: int.__repr__,
+    str: encode_basestring_ascii,
+    float: float.__repr__,
+}
+"""What `json.dumps` does with plain scalars, without its detours."""
+_SCAN = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
 class FlecheSerializer(BaseSerializer):
@@ -39,10 +49,10 @@ class FlecheSerializer(BaseSerializer):
 
     def serialize(self, obj: Any) -> str:
         """Return a value as text; see `BaseSerializer.serialize`."""
-        kind = type(obj)
-        if kind in _PLAIN or (kind is float and math.isfinite(obj)):
+        dumps = _DUMPS.get(type(obj))
+        if dumps is not None and (type(obj) is not float or math.isfinite(obj)):
             try:
-                return json.dumps(obj)
+                return dumps(obj)
             except ValueError:  # an integer of more digits than Python writes
                 pass
         try:
@@ -57,7 +67,7 @@ class FlecheSerializer(BaseSerializer):
             UntrustedError: It asks for a type that is not on the safe list.
         """
         if not obj.startswith(_MARK):
-            return json.loads(obj)
+            return _loaded(obj)
         try:
             data = base64.b64decode(obj[1:], validate=True)
         except binascii.Error as error:
@@ -71,3 +81,12 @@ class FlecheSerializer(BaseSerializer):
 
             self._made = SafeLoader()
         return self._made
+
+
+def _loaded(text: str) -> Any:
+    """Return the value of a JSON text; as `json.loads`, which looks for blanks first."""
+    try:
+        value, end = _SCAN(text, 0)
+    except StopIteration:
+        return json.loads(text)  # which tells what is wrong
+    return value if end == len(text) else json.loads(text)
