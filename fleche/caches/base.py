@@ -5,10 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from fleche.caches.origins import Origins
 from fleche.caches.results import shown
@@ -45,8 +44,7 @@ _COMPLETIONS = 200  # the most recent calls that key completion offers
 _LISTED = 200  # calls that are looked at where nothing counts them
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Filing:
+class Filing(NamedTuple):
     """What a prepared call is filed with, beside its result.
 
     Attributes:
@@ -67,7 +65,7 @@ class Filing:
     inputs: tuple[Digest, ...] = ()
     made: Iterable[Digest] = ()
     told: Callable[[DigestedCall, Any, Trace | None], None] | None = None
-    store_arguments: int | None = field(default=MIB)
+    store_arguments: int | None = MIB
 
 
 class BaseCache(OperationContext):

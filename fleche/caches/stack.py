@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from fleche.caches.base import BaseCache, Filing
@@ -166,7 +165,7 @@ class CacheStack(Members):
         """Return what a member files a call with: a lease counts only where it was made."""
         if filing is None or filing.lease is None or member is self._leasing()[0]:
             return filing
-        return replace(filing, lease=None)
+        return filing._replace(lease=None)
 
     def _replicate(self, key: Digest) -> None:
         """File a record of the first member in the others."""

@@ -63,7 +63,8 @@ class Run:
         values = {name: value for name, value in sealed.arguments.items() if name not in sealed.refers}
         self._prepared = self._cache.prepare(memo.record(sealed), filing, values=values)
         for kind in reversed(memo.kinds()):  # the first is nearest to the body: the runtime is not that of other kinds
-            pre = self._gather(kind, "pre", kind.pre, self._call)
+            asks = getattr(kind.pre, "__func__", None) is not MetaData.pre
+            pre = self._gather(kind, "pre", kind.pre, self._call) if asks else {}
             if pre is not None:
                 self._kinds.insert(0, (kind, dict(pre)))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from fleche.clock import SYSTEM
 from fleche.digest import Digest
@@ -20,8 +20,7 @@ from fleche.digest import Digest
 __all__ = ["Holder", "Lease", "Leases", "Owner", "Waited", "closed_circle"]
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """Who claims or waits.
 
     Attributes:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import suppress
 from typing import Any, NoReturn
 
 from fleche.call.lineage import traced_anew
@@ -149,12 +148,20 @@ class ValueMemory(ValueMixin, MemoryBackend):
 
     def get_envelope(self, key: Digest, form: str | None = None) -> Envelope:
         """Return a value's bytes in one form, or in any; see `EnvelopeStorage.get_envelope`."""
+        found = self.find(key, form)
+        if found is None:
+            shape = "" if form is None else f" in the form {form}"
+            raise UnknownDigestError(f"{key} is not in this memory{shape}", digest=str(key))
+        return found
+
+    def find(self, key: Digest, form: str | None) -> Envelope | None:
+        """Return a value's bytes in one form, or in any, or None where they are not here."""
         with self._operation_context(key, intent=Intent.READ):
-            kept: tuple[Envelope, ...] = self._at(key)
-            for envelope in reversed(kept):
-                if form in (None, envelope.form):
+            kept: tuple[Envelope, ...] = self.storage.get(key, ())
+            for envelope in kept[::-1]:
+                if form is None or envelope.form == form:
                     return envelope
-            raise UnknownDigestError(f"{key} is not in this memory in the form {form}", digest=str(key))
+            return None
 
     def peek(self, key: Digest, form: str | None, limit: int) -> tuple[int, Envelope | None]:
         """Return the size of a value, and its envelope where it is small; see `Peekable.peek`."""
@@ -399,10 +406,7 @@ class MemoryStore:
         return {"path": None, "format": None, "calls": self.calls.count(), "values": len(self.values.storage)}
 
     def _envelope(self, call: DigestedCall) -> Envelope | None:
-        if call.result is not None:
-            with suppress(KeyError):
-                return self.values.get_envelope(call.result, call.form)
-        return None
+        return None if call.result is None else self.values.find(call.result, call.form)
 
     def __repr__(self) -> str:
         return "MemoryStore()"

@@ -7,7 +7,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from fleche.clock import SYSTEM, Clock, to_micros
 from fleche.runtime.engine.base import (
@@ -42,20 +41,8 @@ _HOLDING = frozenset({_S.PENDING, _S.RUNNING, _S.PAUSED, _S.RESUMED})  # these h
 _BETWEEN = frozenset({_S.KILLED, _S.PENDING_RECOVERY, _S.RUNNING_RECOVERY})  # nobody rests in these
 
 
-class _Moment(NamedTuple):
-    """A time of the engine's clock: as such, and in microseconds since 1970 UTC."""
-
-    when: datetime
-    micros: int
-
-
-class _Line(NamedTuple):
-    """One line of a history; see `Entry`."""
-
-    record: InvocationStatusRecord | None
-    at: int
-    note: str | None
-    registrar: str | None
+_Line = tuple[InvocationStatusRecord | None, datetime, str | None, str | None]
+"""One line of a history: record, time, note and registrar; see `Entry`."""
 
 
 class _Row:
@@ -138,21 +125,17 @@ class MemoryEngine:
         """Return the engine's time; see `Engine.now`."""
         return to_micros(self._clock.now())
 
-    def _moment(self) -> _Moment:
-        when = self._clock.now()
-        return _Moment(when, to_micros(when))
-
     # -- registering -------------------------------------------------------------------------------------------
 
     def register(self, new: Sequence[NewInvocation]) -> list[InvocationId]:
         """Register invocations; see `Engine.register`."""
-        now = self._moment()
+        now = self._clock.now()
         with self._lock:
             ids = [self._register(one, now) for one in new]
             self._notify()
         return ids
 
-    def _register(self, new: NewInvocation, now: _Moment) -> InvocationId:
+    def _register(self, new: NewInvocation, now: datetime) -> InvocationId:
         for join in new.joins:
             for invocation_id in self._tags.get(join.tag, ()):
                 if self._rows[invocation_id].status in join.statuses:
@@ -162,7 +145,7 @@ class MemoryEngine:
             return new.id
         self._sequence += 1
         row = self._rows[new.id] = _Row(new, self._sequence)
-        later = new.due is not None and new.due > now.micros
+        later = new.due is not None and new.due > to_micros(now)
         row.record = self._first(row, _S.SCHEDULED if later else _S.REGISTERED, now)
         self._tasks.setdefault(row.task, {})[new.id] = None
         for tag in new.tags:
@@ -176,11 +159,11 @@ class MemoryEngine:
             self._enqueue(row)
         return new.id
 
-    def _bring_forward(self, row: _Row, due: int | None, now: _Moment) -> None:
+    def _bring_forward(self, row: _Row, due: int | None, now: datetime) -> None:
         """Let what is scheduled be due no later than what is joined to it."""
         if row.status is not _S.SCHEDULED or row.due is None:
             return
-        if due is None or due <= now.micros:
+        if due is None or due <= to_micros(now):
             row.due = None
             self._set(row, _S.REGISTERED, None, now)
             self._enqueue(row)
@@ -188,9 +171,9 @@ class MemoryEngine:
             row.due = due
             self._delay(row, due)
 
-    def _first(self, row: _Row, status: InvocationStatus, now: _Moment) -> InvocationStatusRecord:
-        record = status_record_transition(None, status, None, now.when)
-        row.history.append(_Line(record, now.micros, None, row.new.registrar))
+    def _first(self, row: _Row, status: InvocationStatus, now: datetime) -> InvocationStatusRecord:
+        record = status_record_transition(None, status, None, now)
+        row.history.append((record, now, None, row.new.registrar))
         return record
 
     # -- statuses ----------------------------------------------------------------------------------------------
@@ -205,14 +188,14 @@ class MemoryEngine:
         blockers: bool = True,
     ) -> tuple[list[InvocationStatusRecord | FlecheRuntimeError], list[Claimed]]:
         """Set statuses, then claim; see `Engine.step`."""
-        now = self._moment()
+        now = self._clock.now()
         with self._lock:
             answers = [self._change(change, now) for change in changes]
             claimed = list(self._claim(owner, limit, now, start=start, blockers=blockers)) if limit > 0 else []
             self._notify()
         return answers, claimed
 
-    def _change(self, change: Change, now: _Moment) -> InvocationStatusRecord | FlecheRuntimeError:
+    def _change(self, change: Change, now: datetime) -> InvocationStatusRecord | FlecheRuntimeError:
         row = self._rows.get(change.id)
         if row is None:
             return _unknown(change.id)
@@ -237,7 +220,7 @@ class MemoryEngine:
             row.outcome = change.outcome
         if change.status in RULES.available:
             row.due = change.due
-            if change.due is not None and change.due > now.micros:
+            if change.due is not None and change.due > to_micros(now):
                 self._delay(row, change.due)
             else:
                 self._enqueue(row)
@@ -246,12 +229,12 @@ class MemoryEngine:
         return record
 
     def _set(
-        self, row: _Row, status: InvocationStatus, owner: str | None, now: _Moment, *, note: str | None = None
+        self, row: _Row, status: InvocationStatus, owner: str | None, now: datetime, *, note: str | None = None
     ) -> InvocationStatusRecord:
         """Set a status, and all that follows from it."""
         before = row.status
-        row.record = record = status_record_transition(row.record, status, owner, now.when)
-        row.history.append(_Line(record, now.micros, note, None))
+        row.record = record = status_record_transition(row.record, status, owner, now)
+        row.history.append((record, now, note, None))
         if row.place and status not in RULES.available:
             row.place = 0
             self._available -= 1
@@ -263,7 +246,7 @@ class MemoryEngine:
             self._end(row, now)
         return record
 
-    def _move_slot(self, row: _Row, key: str, before: InvocationStatus, now: _Moment) -> None:
+    def _move_slot(self, row: _Row, key: str, before: InvocationStatus, now: datetime) -> None:
         """Take or give the slot of an invocation as its status says; what is then free goes to one that waits."""
         status = row.status
         if status in _HOLDING:
@@ -274,8 +257,8 @@ class MemoryEngine:
         elif before in RULES.available and status in RULES.final:
             self._unpark(key, now)  # it may be the one to which a free slot was promised
 
-    def _end(self, row: _Row, now: _Moment) -> None:
-        self._ended.append((now.micros, row.id))
+    def _end(self, row: _Row, now: datetime) -> None:
+        self._ended.append((to_micros(now), row.id))
         for tag in row.new.tags:
             self._untag(tag, row.id)
         self._waits.leave(row.id)
@@ -306,7 +289,7 @@ class MemoryEngine:
             self._work.notify_all()
         heapq.heappush(self._delayed, (due, row.sequence, row.id))
 
-    def _claim(self, owner: str, limit: int, now: _Moment, *, start: bool, blockers: bool) -> Iterator[Claimed]:
+    def _claim(self, owner: str, limit: int, now: datetime, *, start: bool, blockers: bool) -> Iterator[Claimed]:
         self._promote(now)
         got = 0
         while got < limit:
@@ -331,9 +314,9 @@ class MemoryEngine:
                 status=row.status,
             )
 
-    def _promote(self, now: _Moment) -> None:
+    def _promote(self, now: datetime) -> None:
         """Let what is due come to the queue."""
-        while self._delayed and self._delayed[0][0] <= now.micros:
+        while self._delayed and self._delayed[0][0] <= to_micros(now):
             due, _, invocation_id = heapq.heappop(self._delayed)
             row = self._rows.get(invocation_id)
             if row is None or row.due != due or row.place:
@@ -363,7 +346,7 @@ class MemoryEngine:
         slots = row.new.slots
         return slots is None or len(self._holders.get(slots.key, ())) < slots.capacity
 
-    def _hold_back(self, row: _Row, now: _Moment) -> None:
+    def _hold_back(self, row: _Row, now: datetime) -> None:
         assert row.new.slots is not None
         if row.new.slots.waits:
             self._set(row, _S.CONCURRENCY_CONTROLLED, None, now)
@@ -375,7 +358,7 @@ class MemoryEngine:
         assert row.new.slots is not None
         self._parked.setdefault(row.new.slots.key, deque()).append(row.id)
 
-    def _unpark(self, key: str, now: _Moment) -> None:
+    def _unpark(self, key: str, now: datetime) -> None:
         """Let the oldest that waits for a slot come to the queue: for each slot that is free, one."""
         parked = self._parked.get(key)
         while parked:
@@ -524,12 +507,12 @@ class MemoryEngine:
         with self._lock:
             row = self._rows.get(invocation_id)
             lines = [] if row is None else list(row.history)
-        return [Entry(record=each.record, at=each.at, note=each.note, registrar=each.registrar) for each in lines]
+        return [Entry(record=record, at=to_micros(at), note=note, registrar=by) for record, at, note, by in lines]
 
     def note(self, invocation_id: InvocationId, note: str) -> None:
         """Add a line to a history; see `Engine.note`."""
         with self._lock:
-            self._row(invocation_id).history.append(_Line(None, self.now(), note, None))
+            self._row(invocation_id).history.append((None, self._clock.now(), note, None))
 
     def keep(self, invocation_id: InvocationId, outcome: Outcome) -> None:
         """Keep an outcome; see `Engine.keep`."""

@@ -308,6 +308,7 @@ def status_record_transition(
         InvocationStatusOwnershipError: The runner may not set it.
     """
     validate_transition(None if record is None else record.status, new)
-    validate_ownership(record, new, runner_id)
+    if record is None or record.runner_id != runner_id or runner_id is None:
+        validate_ownership(record, new, runner_id)
     owner = compute_new_owner(record, new, runner_id)
     return InvocationStatusRecord(new, owner, timestamp or datetime.now(UTC))
