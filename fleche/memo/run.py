@@ -123,11 +123,17 @@ class Run:
 
     def abandon(self) -> None:
         """File nothing."""
-        if self._prepared is not None:
-            self._prepared.abandon()
+        prepared = self._taken()
+        if prepared is not None:
+            prepared.abandon()
+
+    def _taken(self) -> PreparedCall | None:
+        """Return what was prepared, and let go of it: it knows this run, and would keep arguments and result alive."""
+        prepared, self._prepared = self._prepared, None
+        return prepared
 
     def _file(self, value: Any, outcome: Outcome, metadata: Mapping[str, Mapping[str, Any]], result: Any) -> None:
-        memo, prepared = self._memo, self._prepared
+        memo, prepared = self._memo, self._taken()
         assert prepared is not None
         changed = [look.path for look in self._sealed.looks if not look.still_holds()]
         if changed:

@@ -193,7 +193,8 @@ class Execution:
         return Outcome(result=self._text(task, result)), note
 
     def _awaited(self, made: Any) -> Any:
-        return self._loops.run(made) if asyncio.iscoroutine(made) else made
+        is_coroutine = hasattr(made, "send") and asyncio.iscoroutine(made)  # the second alone takes long
+        return self._loops.run(made) if is_coroutine else made
 
     def _text(self, task: Task[Any, Any], result: Any) -> str:
         try:

@@ -143,7 +143,7 @@ class ValueMemory(ValueMixin, MemoryBackend):
         with self._operation_context(key, intent=Intent.WRITE), self._lock:
             kept = self.storage.get(key, ())
             if not kept or kept[-1].form != envelope.form:
-                others = tuple(other for other in kept if other.form != envelope.form)
+                others = tuple([other for other in kept if other.form != envelope.form])
                 self.storage[key] = (*others, envelope.seal().alone())
 
     def get_envelope(self, key: Digest, form: str | None = None) -> Envelope:

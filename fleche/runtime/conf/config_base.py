@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
+from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
 from fleche.runtime.exceptions import ConfigError, ConfigMultiInheritanceError
 from fleche.runtime.util.files import load_config_from_toml, load_file
@@ -94,7 +94,8 @@ class ConfigField(Generic[T]):
     def __get__(self, instance: ConfigBase | None, owner: type) -> T:
         if instance is None:
             return self.default_value
-        return cast("T", instance.__dict__.get(self.name, self.default_value))
+        value: T = instance.__dict__.get(self.name, self.default_value)
+        return value
 
     def __set__(self, instance: ConfigBase, value: Any) -> None:
         try:

@@ -52,6 +52,7 @@ class _Row:
         "attempt",
         "due",
         "history",
+        "id",
         "new",
         "outcome",
         "place",
@@ -63,6 +64,7 @@ class _Row:
 
     def __init__(self, new: NewInvocation, sequence: int) -> None:
         self.new = new
+        self.id = new.id
         self.sequence = sequence  # the order of registration
         self.place = 0  # the order in the queue, anew each time that it comes to it
         self.record: InvocationStatusRecord
@@ -70,10 +72,6 @@ class _Row:
         self.attempt = self.retries = self.recoveries = 0
         self.due: int | None = new.due
         self.outcome: Outcome | None = None
-
-    @property
-    def id(self) -> InvocationId:
-        return self.new.id
 
     @property
     def call(self) -> CallDTO:

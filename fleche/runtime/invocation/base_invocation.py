@@ -189,4 +189,4 @@ class BaseInvocationGroup(ABC, Generic[Params, Result]):
 
 def id_of(invocation: BaseInvocation[Any, Any] | InvocationId) -> InvocationId:
     """Return the id of an invocation, of which there may be the id alone."""
-    return invocation.invocation_id if isinstance(invocation, BaseInvocation) else invocation
+    return invocation if isinstance(invocation, str) else invocation.invocation_id

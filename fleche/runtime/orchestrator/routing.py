@@ -104,7 +104,7 @@ class Routing:
         return NewInvocation(
             id=new_invocation_id(),
             call=call.to_dto(),
-            parent=parent.invocation_id if isinstance(parent, DistributedInvocation) else None,
+            parent=None if parent is None else _id_of(parent),
             key=None if sealed is None else sealed.key,
             tags=tuple(tags),
             joins=tuple(joins),
@@ -143,6 +143,10 @@ class _Scope:
         if self._sealed is not None:
             return self._sealed.digests
         return self._task.results.identities(self._args, self._kwargs)
+
+
+def _id_of(parent: BaseInvocation[Any, Any]) -> InvocationId | None:
+    return parent.invocation_id if isinstance(parent, DistributedInvocation) else None
 
 
 def _is_same(call: Call[Any, Any], new: NewInvocation, existing: BaseInvocation[Any, Any], info: Info) -> bool:
