@@ -10,6 +10,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from fleche.errors import FlecheError
+from fleche.memo.active import Mode
 from fleche.runtime.call import LazyCall
 from fleche.runtime.context import runner_args as runner_args_variable
 from fleche.runtime.context import running
@@ -23,6 +24,7 @@ from fleche.runtime.identifiers import TaskId
 from fleche.runtime.invocation.dist_invocation import DistributedInvocation
 from fleche.runtime.invocation.status import InvocationStatus
 from fleche.runtime.invocation.sync_invocation import is_looping, run_coroutine
+from fleche.runtime.modes import working
 from fleche.runtime.serializer.exceptions import text_of
 
 if TYPE_CHECKING:
@@ -127,6 +129,7 @@ class Execution:
             retries=info.retries,
             recoveries=info.recoveries,
             status=_S.PENDING,
+            mode=info.mode,
         )
         token = runner_args_variable.set(runner_args)
         try:
@@ -166,8 +169,8 @@ class Execution:
             call: LazyCall[Any, Any] = LazyCall(task, claimed.call.serialized_arguments, claimed.call.call_id)
             args, kwargs = call.arguments.own(task.signature).spelled(task.signature)
             invocation: DistributedInvocation[Any, Any] = DistributedInvocation.stored(call, claimed.id, claimed.parent)
-            with running(self._app_id, invocation):
-                outcome, note = self._computed(task, claimed, args, kwargs)
+            with running(self._app_id, invocation), working(claimed.mode) as mode:
+                outcome, note = self._computed(task, claimed, mode, args, kwargs)
         except BaseException as error:
             return self._raised(task, claimed, owner, error), error
         return (
@@ -176,14 +179,16 @@ class Execution:
         )
 
     def _computed(
-        self, task: Task[Any, Any], claimed: Claimed, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, task: Task[Any, Any], claimed: Claimed, mode: Mode, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Outcome, str | None]:
         results = task.results
-        sealed: Sealed | None = results.seal(args, kwargs)
+        sealed: Sealed | None = None if mode is Mode.OFF else results.seal(args, kwargs)
         if sealed is None:
+            if mode is Mode.FROZEN and results.reuse:
+                raise results.refusal(None, args, kwargs)
             made = results.run(args, kwargs)
             return Outcome(result=self._text(task, self._awaited(made))), None
-        result = self._awaited(results.recall(sealed, args, kwargs))
+        result = self._awaited(results.recall(mode, sealed, args, kwargs))
         note = None
         if claimed.key is not None and claimed.key != sealed.key:
             note = f"the code that ran is not the code that was called: its result is call {sealed.key}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fleche.testing.runtime.limits import LimitTests
+from fleche.testing.runtime.modes import ModeTests
 from fleche.testing.runtime.nesting import NestingTests
 from fleche.testing.runtime.reuse import ReuseTests
 from fleche.testing.runtime.running import RunningTests
@@ -11,5 +12,5 @@ from fleche.testing.runtime.trying import TryingTests
 __all__ = ["RuntimeTests"]
 
 
-class RuntimeTests(RunningTests, ReuseTests, TryingTests, NestingTests, LimitTests):
+class RuntimeTests(RunningTests, ReuseTests, ModeTests, TryingTests, NestingTests, LimitTests):
     """The behaviour of tasks, of whatever engine and runner; its parts are in ``fleche/testing/runtime``."""

@@ -103,6 +103,19 @@ def counted(name: str, value: Any = None) -> Any:
     return value
 
 
+@app.task
+def tally(name: str) -> int:
+    """Return how often it ran."""
+    RUNS[name].append("tally")
+    return len(RUNS[name])
+
+
+@app.task
+def asks_tally(name: str) -> Any:
+    """Return how often another one ran, of a task and of a cached function."""
+    return here("tally")(name).result, here("tally").cached(f"{name} cached")
+
+
 @app.task(effect=True)
 def wait_for(name: str, value: Any = None) -> Any:
     """Say that it began, and wait until a gate is opened."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import fleche
+from fleche.caches import Cache
 from fleche.runtime import App
 from fleche.runtime.exceptions import (
     CycleDetectedError,
@@ -25,7 +26,9 @@ from fleche.runtime.orchestrator.mem_orchestrator import (
     MemCycleControl,
     TaskInvocationCache,
 )
+from fleche.runtime.runner import InlineRunner
 from fleche.runtime.state_backend import InvocationHistory
+from fleche.storage.memory import MemoryStore
 from fleche.testing import tasks
 from fleche.testing.clock import ManualClock
 from fleche.testing.engines import together
@@ -149,8 +152,6 @@ class TestStateBackend:
 
     def test_a_result_that_the_cache_lost(self, app: App) -> None:
         """Has a named error that tells which call it was."""
-        from fleche.runtime.runner import InlineRunner
-
         invocation = bound(tasks.add, app)(1)
         InlineRunner(app).drain()
         assert invocation.result == 3
@@ -159,6 +160,30 @@ class TestStateBackend:
         assert record.record is not None
         fleche.cache().evict(record.record)
         with pytest.raises(InvocationHasNoResultError, match=str(record.record)):
+            invocation.result
+
+    def test_a_result_in_another_cache(self, app: App) -> None:
+        """Says which cache was asked, what may be the matter, and what to do."""
+        invocation = bound(tasks.add, app)(1)
+        elsewhere = MemoryStore()
+        with fleche.cache(Cache(elsewhere.values, elsewhere.calls)):
+            InlineRunner(app).drain()
+        assert invocation.status is S.SUCCESS
+        with pytest.raises(InvocationHasNoResultError, match=r"the worker's active cache .*App\(cache=\.\.\.\)"):
+            invocation.result
+
+    def test_an_app_with_a_cache_has_one_result_everywhere(self) -> None:
+        """Whatever cache is active; one that was removed is told of, and that the worker may have another."""
+        store, elsewhere = MemoryStore(), MemoryStore()
+        app = App("one cache", cache=Cache(store.values, store.calls))
+        invocation = bound(tasks.add, app)(1)
+        with fleche.cache(Cache(elsewhere.values, elsewhere.calls)):
+            InlineRunner(app).drain()
+            assert invocation.result == 3
+        bound(tasks.add, app).cached.forget(1)
+        with pytest.raises(
+            InvocationHasNoResultError, match=r"not stored in Cache\(.* another cache than this app does"
+        ):
             invocation.result
 
     def test_purging(self, app: App) -> None:

@@ -213,7 +213,9 @@ class TestThreadRunner:
 
     def test_a_slow_attempt_does_not_hide_the_next(self, app: App) -> None:
         """A body that was given up and the one that runs again are told apart, so either can end first."""
-        task = bound(tasks.wait_for, app, timeout=0.2, retry_for=(InvocationTimeoutError,), max_retries=5)
+        again = {"retry_for": (InvocationTimeoutError,), "max_retries": 5}
+        late = {"retry_delay": 0.01, "retry_backoff": 1e6}  # a third attempt is not for this test
+        task = bound(tasks.wait_for, app, timeout=0.2, **again, **late)
         with threads(app, 2):
             invocation = task("attempts", 1)
             while len(RUNS["attempts"]) < 2:

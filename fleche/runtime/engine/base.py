@@ -74,6 +74,7 @@ class NewInvocation:
         due: When it may run, in microseconds since 1970 UTC, or None for now.
         answer: The key of the record that answers it: then it is a success at once.
         registrar: Who registers it, for the history.
+        mode: The mode of the cache in which it was called, or None for ``on``; given back with each claim.
     """
 
     id: InvocationId
@@ -87,6 +88,7 @@ class NewInvocation:
     due: int | None = None
     answer: Digest | None = None
     registrar: str | None = None
+    mode: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +146,7 @@ class Claimed:
         retries: How often it was run again.
         recoveries: How often it was run again since its worker died.
         status: ``pending``, or ``running`` where it was started at once.
+        mode: The mode of the cache in which it was called, or None for ``on``.
     """
 
     id: InvocationId
@@ -154,6 +157,7 @@ class Claimed:
     retries: int
     recoveries: int
     status: InvocationStatus
+    mode: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +175,7 @@ class Info:
     priority: int
     due: int | None
     outcome: Outcome | None
+    mode: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

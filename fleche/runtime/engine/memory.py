@@ -310,6 +310,7 @@ class MemoryEngine:
                 retries=row.retries,
                 recoveries=row.recoveries,
                 status=row.status,
+                mode=row.new.mode,
             )
 
     def _promote(self, now: int) -> None:
@@ -731,4 +732,5 @@ def _info(row: _Row) -> Info:
         priority=row.new.priority,
         due=row.due,
         outcome=row.outcome,
+        mode=row.new.mode,
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fleche.runtime import App, Arguments
+from fleche.runtime.call import Call
 from fleche.runtime.conf import ConcurrencyControlType
 from fleche.runtime.exceptions import (
     InvocationConcurrencyWithDifferentArgumentsError,
     InvocationHasNoResultError,
 )
-from fleche.runtime.invocation.dist_invocation import ReusedInvocation
+from fleche.runtime.invocation.dist_invocation import DistributedInvocation, ReusedInvocation
 from fleche.runtime.invocation.status import InvocationStatus
 from fleche.testing import tasks
 from fleche.testing.runtime.runtime_suite import RuntimeSuite
@@ -99,4 +102,29 @@ class LimitTests(RuntimeSuite):
             second.result  # noqa: B018
         with pytest.raises(KeyError):
             second.result  # noqa: B018
+        assert RUNS[name] == [1]
+
+    def test_what_is_made_by_hand_keeps_the_limits(self, app: App, name: str) -> None:
+        """By the broker, or as an object: a new invocation each time, of the same running slots as any other."""
+        task = bound(tasks.exclusive, app, running_concurrency=_TASK, reroute_on_concurrency_control=True)
+        made = [task(name, 0)]
+        for number in range(1, 9):
+            call: Call[Any, Any] = Call(task, Arguments({"name": name, "value": number}))
+            made.append(DistributedInvocation(call) if number % 2 else app.broker.route_call(call))
+        with self.running(app, slots=4):
+            assert [each.get(30) for each in made] == list(range(9))
+        assert RUNS[name] == ["in", "out"] * 9
+
+    @pytest.mark.usefixtures("runner")
+    def test_what_is_made_by_hand_can_be_joined(self, app: App, name: str) -> None:
+        """It is filed like any other, and itself neither answered nor joined."""
+        task = bound(tasks.gated, app)
+        by_hand = app.broker.route_call(Call(task, Arguments({"name": name, "value": 1})))
+        assert EVENTS[f"{name} began"].wait(30)
+        assert task(name, 1) == by_hand
+        again = app.broker.route_call(Call(task, Arguments({"name": name, "value": 1})))
+        assert again != by_hand
+        EVENTS[name].set()
+        assert [by_hand.get(30), again.get(30), task(name, 1).get(30)] == [1, 1, 1]
+        assert app.engine.info(by_hand.invocation_id).key == app.engine.info(task(name, 1).invocation_id).key
         assert RUNS[name] == [1]
