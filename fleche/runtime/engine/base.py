@@ -264,7 +264,7 @@ class Engine(Protocol):
         """
 
     def wait(self, waiter: InvocationId, waited: Collection[InvocationId]) -> list[InvocationId]:
-        """Note that an invocation waits for others, until they are final or it is; idempotent.
+        """Note that an invocation waits for others, until they are final or it is, or is given back; idempotent.
 
         Returns:
             Nothing; or, where that closed a circle, the invocations of the circle from the waiter on, and then nothing

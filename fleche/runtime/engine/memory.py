@@ -237,6 +237,8 @@ class MemoryEngine:
             self._available -= 1
         if status is _S.PENDING:
             row.attempt += 1
+        elif row.waited and status in RULES.available:
+            self._leave(row)  # the body that waited is gone
         if row.new.slots is not None:
             self._move_slot(row, row.new.slots.key, before, now)
         if status in RULES.final:
@@ -249,7 +251,10 @@ class MemoryEngine:
         if status in _HOLDING:
             self._holders.setdefault(key, set()).add(row.id)
         elif before in _HOLDING:
-            self._holders[key].discard(row.id)
+            holders = self._holders[key]
+            holders.discard(row.id)
+            if not holders:
+                del self._holders[key]
             self._unpark(key, now)
         elif before in RULES.available and status in RULES.final:
             self._unpark(key, now)  # it may be the one to which a free slot was promised

@@ -11,7 +11,7 @@ from fleche.runtime.exceptions import (
 from fleche.runtime.invocation.status import InvocationStatus
 from fleche.testing.clock import ManualClock
 from fleche.testing.runtime.engine_suite import EngineSuite
-from fleche.testing.runtime.steps import claim, finish, joining, new
+from fleche.testing.runtime.steps import change, claim, finish, joining, new, ok, run
 
 __all__ = ["KeepingTests"]
 
@@ -82,3 +82,20 @@ class KeepingTests(EngineSuite):
         assert engine.count() == 0
         assert claim(engine) == []
         assert engine.find("k") == []
+
+    def test_equal_times_keep_the_order(self, engine: Engine) -> None:
+        """On a clock that stands still: of histories, lists, orphans and what is purged."""
+        ids = engine.register([new(arguments=str(n)) for n in range(4)])
+        for one in claim(engine, 4):
+            run(engine, one)
+            engine.note(one.id, "looked at")
+            ok(engine, change(one, _S.RETRY), change(one, _S.CANCELLED))
+        for each in ids:
+            lines = engine.history(each)
+            assert {line.at for line in lines} == {engine.now()}
+            statuses = [line.record.status if line.record else line.note for line in lines]
+            assert statuses == [_S.REGISTERED, _S.PENDING, _S.RUNNING, "looked at", _S.RETRY, _S.CANCELLED]
+        assert engine.listed() == ids[::-1]
+        assert engine.listed(limit=2, offset=1) == [ids[2], ids[1]]
+        assert engine.purge(engine.now()) == 0
+        assert engine.purge(engine.now() + 1) == 4

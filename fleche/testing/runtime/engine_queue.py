@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fleche.digest import digest
-from fleche.runtime.engine import Engine, Outcome
+from fleche.runtime.engine import Change, Engine, Outcome
 from fleche.runtime.identifiers import InvocationId
 from fleche.runtime.invocation.status import InvocationStatus
 from fleche.testing.clock import ManualClock
 from fleche.testing.runtime.engine_suite import EngineSuite
-from fleche.testing.runtime.steps import claim, finish, joining, new, together
+from fleche.testing.runtime.steps import change, claim, finish, joining, new, ok, run, together
 
 __all__ = ["QueueTests"]
 
@@ -80,6 +80,30 @@ class QueueTests(EngineSuite):
         assert [one.id for one in claim(engine)] == [later]
         statuses = [entry.record.status for entry in engine.history(later) if entry.record]
         assert statuses == [_S.SCHEDULED, _S.REGISTERED, _S.PENDING]
+
+    def test_what_came_to_the_queue_twice_is_claimed_once(self, engine: Engine) -> None:
+        """Of what was given back, taken by name, cancelled or forgotten meanwhile, only what may run is claimed."""
+        a, b, c, d, e = engine.register([new(arguments=str(n)) for n in range(5)])
+        (one,) = claim(engine)
+        assert one.id == a
+        for _ in range(2):
+            ok(engine, Change(id=a, status=_S.REROUTED, owner="w"), Change(id=a, status=_S.PENDING, owner="w"))
+        ok(engine, Change(id=a, status=_S.REROUTED, owner="w"))
+        ok(engine, Change(id=b, status=_S.PENDING, owner="w"), Change(id=b, status=_S.REROUTED, owner="w"))
+        ok(engine, Change(id=c, status=_S.CANCELLED))
+        assert engine.forget(c)
+        assert [one.id for one in claim(engine, 9)] == [d, e, a, b]
+        assert claim(engine, 9) == []
+
+    def test_the_mode_of_a_call_comes_with_each_claim(self, engine: Engine) -> None:
+        """Whatever happened to it meanwhile."""
+        plain, read = engine.register([new(), new(arguments="b", mode="read")])
+        one, other = claim(engine, 2)
+        assert (one.mode, other.mode) == (None, "read")
+        run(engine, other)
+        ok(engine, change(other, _S.RETRY, retries=1))
+        assert [again.mode for again in claim(engine, 2)] == ["read"]
+        assert (engine.info(plain).mode, engine.info(read).mode) == (None, "read")
 
     # -- joining -------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fleche.runtime.engine import Change, Engine, Slots
+from fleche.runtime.exceptions import FlecheRuntimeError
 from fleche.runtime.invocation.status import InvocationStatus
 from fleche.testing.clock import ManualClock
 from fleche.testing.runtime.engine_suite import EngineSuite
@@ -62,3 +65,71 @@ class RecoveryTests(EngineSuite):
         found = engine.orphans(dead_before=0, pending_before=now - 5 * _SECOND)
         assert {info.id for info in found} == {one, plain, stray.id}
         assert engine.status(two).status is _S.CONCURRENCY_CONTROLLED
+
+    @pytest.mark.parametrize("status", [_S.PENDING_RECOVERY, _S.RUNNING_RECOVERY])
+    def test_a_recovery_that_was_cut_in_two_is_found(self, engine: Engine, clock: ManualClock, status: _S) -> None:
+        """Whoever recovered it died between the two steps; a moment after the first one, it may yet make the second."""
+        (each,) = engine.register([new()])
+        (one,) = claim(engine)
+        if status is _S.RUNNING_RECOVERY:
+            run(engine, one)
+        ok(engine, Change(id=each, status=status))
+        now = engine.now()
+        assert engine.orphans(dead_before=now, pending_before=now - 5 * _SECOND) == []
+        clock.advance(10)
+        now = engine.now()
+        (found,) = engine.orphans(dead_before=now, pending_before=now - 5 * _SECOND)
+        assert found.id == each
+        ok(engine, Change(id=each, status=_S.REROUTED))
+        assert [again.id for again in claim(engine)] == [each]
+
+    def test_a_clock_that_is_set_back_makes_nobody_dead(self, engine: Engine, clock: ManualClock) -> None:
+        """A sign of life from the future is one; what a dead runner left is found later, and not lost."""
+        (each,) = engine.register([new()])
+        engine.beat(["w"])
+        (one,) = claim(engine)
+        run(engine, one)
+        clock.advance(-3600)
+        engine.beat(["w"])
+        assert [runner.owner for runner in engine.runners(engine.now() - 5 * _SECOND)] == ["w"]
+        now = engine.now()
+        assert engine.orphans(dead_before=now - 5 * _SECOND, pending_before=now - 5 * _SECOND) == []
+        clock.advance(10)
+        now = engine.now()
+        (found,) = engine.orphans(dead_before=now - 5 * _SECOND, pending_before=now - 5 * _SECOND)
+        assert found.id == each
+        ok(engine, Change(id=each, status=_S.RUNNING_RECOVERY), Change(id=each, status=_S.REROUTED))
+        assert len(claim(engine)) == 1
+
+    def test_a_claim_from_the_future_is_found_when_its_time_has_come(self, engine: Engine, clock: ManualClock) -> None:
+        """The clock was set back after it; while it is not started, nobody else has it."""
+        (each,) = engine.register([new()])
+        engine.beat(["w"])
+        claim(engine)
+        clock.advance(-60)
+        now = engine.now()
+        assert engine.orphans(dead_before=0, pending_before=now - 5 * _SECOND) == []
+        assert claim(engine) == []
+        clock.advance(70)
+        now = engine.now()
+        assert [info.id for info in engine.orphans(dead_before=0, pending_before=now - 5 * _SECOND)] == [each]
+
+    def test_a_clock_that_is_set_forward_is_forgiven_at_the_next_sign_of_life(
+        self, engine: Engine, clock: ManualClock
+    ) -> None:
+        """Until then a living runner looks dead; what was taken from it so is refused to it, and run once more."""
+        kept, taken = engine.register([new(), new(arguments="b")])
+        engine.beat(["w"])
+        one, two = claim(engine, 2)
+        run(engine, one)
+        run(engine, two)
+        clock.advance(3600)
+        now = engine.now()
+        assert len(engine.orphans(dead_before=now - 5 * _SECOND, pending_before=0)) == 2
+        ok(engine, Change(id=taken, status=_S.RUNNING_RECOVERY), Change(id=taken, status=_S.REROUTED))
+        engine.beat(["w"])
+        assert engine.orphans(dead_before=now - 5 * _SECOND, pending_before=0) == []
+        ok(engine, change(one, _S.SUCCESS))
+        assert isinstance(engine.step("w", [change(two, _S.SUCCESS)])[0][0], FlecheRuntimeError)
+        assert engine.status(kept).status is _S.SUCCESS
+        assert [again.id for again in claim(engine)] == [taken]

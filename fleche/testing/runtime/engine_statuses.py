@@ -170,3 +170,45 @@ class StatusTests(EngineSuite):
         ok(engine, change(two, _S.RETRY, retries=1))
         (three,) = claim(engine)
         assert three.id == ids[2]
+
+    def test_one_that_is_paused_keeps_its_slot(self, engine: Engine) -> None:
+        """And while it is resumed."""
+        engine.register([new(arguments=str(n), slots=Slots(key="s", waits=True)) for n in range(2)])
+        (one,) = claim(engine)
+        run(engine, one)
+        for status in (_S.PAUSED, _S.RESUMED):
+            ok(engine, change(one, status))
+            assert claim(engine) == []
+        finish(engine, one, ran=True)
+        assert len(claim(engine)) == 1
+
+    @pytest.mark.parametrize("status", [_S.RETRY, _S.REROUTED])
+    def test_one_that_comes_again_waits_for_a_slot_like_any_other(self, engine: Engine, status: _S) -> None:
+        """It has given its own to the next; what it counted stays."""
+        first, second = engine.register([new(arguments=str(n), slots=Slots(key="s", waits=True)) for n in range(2)])
+        (one,) = claim(engine)
+        if status is _S.RETRY:
+            run(engine, one)
+        ok(engine, change(one, status, retries=1))
+        (two,) = claim(engine, 5)
+        assert two.id == second
+        assert claim(engine, 5) == []
+        assert engine.status(first).status is _S.CONCURRENCY_CONTROLLED
+        finish(engine, two)
+        (again,) = claim(engine, 5)
+        assert (again.id, again.retries) == (first, 1)
+
+    def test_what_waits_for_a_slot_is_not_looked_at_again(self, engine: Engine) -> None:
+        """However often others claim: it is parked once, and let out once."""
+        ids = engine.register([new(arguments=str(n), slots=Slots(key="s", waits=True)) for n in range(40)])
+        (one,) = claim(engine)
+        assert claim(engine, 100) == []
+        lines = sum(len(engine.history(each)) for each in ids)
+        for _ in range(50):
+            assert claim(engine, 100) == []
+        assert sum(len(engine.history(each)) for each in ids) == lines
+        finish(engine, one)
+        for _ in ids[1:]:
+            (one,) = claim(engine, 100)
+            finish(engine, one)
+        assert max(len(engine.history(each)) for each in ids) == 6

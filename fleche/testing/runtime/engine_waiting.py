@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import pytest
+
 from fleche.runtime.engine import Change, Engine
 from fleche.runtime.identifiers import InvocationId
 from fleche.runtime.invocation.status import InvocationStatus
 from fleche.testing.clock import ManualClock
 from fleche.testing.runtime.engine_suite import EngineSuite
-from fleche.testing.runtime.steps import claim, finish, new, ok, run
+from fleche.testing.runtime.steps import change, claim, finish, new, ok, run
 
 __all__ = ["WaitingTests"]
 
@@ -81,6 +83,21 @@ class WaitingTests(EngineSuite):
         assert engine.link(a, c) == [calls["a"], calls["c"]]
         ok(engine, Change(id=twin, status=_S.CANCELLED))
         assert engine.link(a, c) == []
+
+    @pytest.mark.parametrize("status", [_S.REROUTED, _S.RETRY])
+    def test_who_is_given_back_waits_for_nothing(self, engine: Engine, status: _S) -> None:
+        """Its body is gone: what it waited for is waited for no more, and no circle goes through it."""
+        a, b = engine.register([new(arguments=str(n)) for n in range(2)])
+        (parent,) = claim(engine)
+        run(engine, parent)
+        assert engine.wait(a, [b]) == []
+        assert engine.blocking(5) == [b]
+        if status is _S.RETRY:
+            ok(engine, change(parent, _S.RETRY))
+        else:
+            ok(engine, Change(id=a, status=_S.RUNNING_RECOVERY), Change(id=a, status=_S.REROUTED))
+        assert engine.blocking(5) == []
+        assert engine.wait(b, [a]) == []
 
     # -- events --------------------------------------------------------------------------------------------------------
 
