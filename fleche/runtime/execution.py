@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
@@ -85,12 +86,16 @@ class Execution:
         Returns:
             None where it was taken from us before its body ran.
         """
+        process = os.getpid()
         try:
             if claimed.status is _S.PENDING and not self._start(claimed, owner):
                 return None
             return self._body(claimed, owner)[0]
         except BaseException as error:  # whatever it is, the invocation must not be left as it is
             return self._failed(claimed, owner, error)
+        finally:
+            if os.getpid() != process:
+                os._exit(0)  # the body forked, and this is its child, which would go on as a second worker
 
     def leave(self) -> None:
         """Release what this thread holds, such as an event loop; to be called before a worker's thread ends."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from fleche.testing.runtime.limits import LimitTests
 from fleche.testing.runtime.modes import ModeTests
 from fleche.testing.runtime.nesting import NestingTests
+from fleche.testing.runtime.policy import PolicyTests
 from fleche.testing.runtime.reuse import ReuseTests
 from fleche.testing.runtime.running import RunningTests
 from fleche.testing.runtime.trying import TryingTests
 
-__all__ = ["RuntimeTests"]
+__all__ = ["PolicyTests", "RuntimeTests"]
 
 
 class RuntimeTests(RunningTests, ReuseTests, ModeTests, TryingTests, NestingTests, LimitTests):

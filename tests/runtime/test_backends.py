@@ -338,41 +338,8 @@ class TestStatuses:
         assert len({each.invocation_id for each in task.parallelize([(n,) for n in range(3)])}) == 1
 
 
-class TestRecovery:
-    """What nobody moves on."""
-
-    def test_a_dead_runner_gives_back(self, app: App, clock: ManualClock) -> None:
-        """What a live one owns is left alone, whatever its age."""
-        orchestrator, engine = app.orchestrator, app.engine
-        held, lost = calls(app, 2)
-        engine.beat(["alive", "dead"])
-        for each, owner in ((held, "alive"), (lost, "dead")):
-            orchestrator.set_invocation_status(each, S.PENDING, owner)
-            orchestrator.set_invocation_status(each, S.RUNNING, owner)
-        clock.advance(9 * 60)
-        engine.beat(["alive"])
-        assert orchestrator.recover() == []
-        clock.advance(2 * 60)
-        engine.beat(["alive"])
-        assert orchestrator.recover() == [lost.invocation_id]
-        assert [held.status, lost.status] == [S.RUNNING, S.REROUTED]
-        assert S.RUNNING_RECOVERY in [line.status for line in lost.history]
-
-    def test_a_task_that_kills_its_workers_is_given_up(self, app: App, clock: ManualClock) -> None:
-        """After as many recoveries as are allowed; its result says so."""
-        from fleche.runtime.exceptions import InvocationDeadLetterError
-
-        (invocation,) = calls(app, 1)
-        for number in range(4):
-            orchestrator = app.orchestrator
-            orchestrator.set_invocation_status(invocation, S.PENDING, f"r{number}")
-            orchestrator.set_invocation_status(invocation, S.RUNNING, f"r{number}")
-            clock.advance(3600)
-            orchestrator.recover()
-        clock.advance(1)
-        assert app.engine.status(invocation.invocation_id).status is S.DEAD_LETTER
-        with pytest.raises(InvocationDeadLetterError, match="died 3 times"):
-            invocation.result
+class TestForgetting:
+    """What ended."""
 
     def test_what_ended_long_ago_is_forgotten(self, app: App, clock: ManualClock) -> None:
         """After 24 hours, not before."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import fleche
+from fleche.runtime import App
 from fleche.runtime.engine import Change, Engine, MemoryEngine, Slots
 from fleche.runtime.invocation.status import InvocationStatus
 from fleche.testing.clock import ManualClock
 from fleche.testing.engine_machine import EngineMachine
 from fleche.testing.engines import EngineTests
 from fleche.testing.runtime.steps import change, claim, new, ok, run
+from fleche.testing.runtimes import PolicyTests
 
 
 class TestMemoryEngine(EngineTests):
@@ -54,3 +57,10 @@ def test_purging_leaves_nothing_behind() -> None:
         if isinstance(value, dict | list | set | tuple) or hasattr(value, "popleft"):
             assert value == getattr(empty, name), name
     assert vars(engine._graph) == vars(empty._graph)
+
+
+class TestMemoryPolicy(PolicyTests):
+    """The policy of recovery, in memory."""
+
+    def make(self, clock: ManualClock) -> App:
+        return App("policy", cache=fleche.cache(), clock=clock)

@@ -128,3 +128,30 @@ class LimitTests(RuntimeSuite):
         assert [by_hand.get(30), again.get(30), task(name, 1).get(30)] == [1, 1, 1]
         assert app.engine.info(by_hand.invocation_id).key == app.engine.info(task(name, 1).invocation_id).key
         assert RUNS[name] == [1]
+
+    def test_running_concurrency_holds_among_runners(self, app: App, name: str) -> None:
+        """Two of them, of two slots each, race for one running slot."""
+        task = bound(tasks.exclusive, app, running_concurrency=_TASK, reroute_on_concurrency_control=True)
+        with self.running(app, slots=2), self.running(app, slots=2):
+            assert task.parallelize([(name, n) for n in range(20)]).collect(timeout=60) == list(range(20))
+        assert RUNS[name] == ["in", "out"] * 20
+
+    def test_many_that_wait_for_a_slot_keep_nobody_busy(self, app: App, name: str) -> None:
+        """Each is parked and let out at most once: the engine is asked a few times for each body, however many wait."""
+        task = bound(tasks.note, app, running_concurrency=_TASK, reroute_on_concurrency_control=True)
+        group = task.parallelize([(name, n) for n in range(60)])
+        steps: list[int] = []
+        step = app.engine.step
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            steps.append(1)
+            return step(*args, **kwargs)
+
+        app.engine.step = counted  # type: ignore[method-assign]
+        with self.running(app, slots=4):
+            assert group.collect(timeout=60) == list(range(60))
+        assert len(steps) <= 10 * 60
+        for each in group.invocations:
+            statuses = [line.status for line in each.history]
+            assert statuses.count(_S.CONCURRENCY_CONTROLLED) <= 1
+            assert len(statuses) <= 6

@@ -12,9 +12,10 @@ from fleche.runtime.conf import ConcurrencyControlType
 from fleche.runtime.exceptions import (
     CycleDetectedError,
     InvocationCancelledError,
+    InvocationNotFoundError,
     InvocationTimeoutError,
 )
-from fleche.runtime.invocation.dist_invocation import ReusedInvocation
+from fleche.runtime.invocation.dist_invocation import DistributedInvocation, ReusedInvocation
 from fleche.testing import tasks
 from fleche.testing.runtime.runtime_suite import RuntimeSuite
 from fleche.testing.tasks import EVENTS, RUNS, bound
@@ -146,3 +147,55 @@ class NestingTests(RuntimeSuite):
         second = task({"b": 2, "a": name})
         assert isinstance(second, ReusedInvocation)
         assert (second, second.diff_arg) == (first, None)
+
+    @pytest.mark.usefixtures("runner")
+    @pytest.mark.parametrize(
+        "options", [{}, {"effect": True}, {"effect": True, "registration_concurrency": "arguments"}]
+    )
+    def test_whatever_joins_a_call_to_itself_is_refused(self, app: App, options: dict[str, Any]) -> None:
+        """By its key, by registration concurrency, or not at all; plain and on an event loop."""
+        with pytest.raises(CycleDetectedError, match="itself"):
+            bound(tasks.itself, app, **options)(1).get(30)
+        with pytest.raises(CycleDetectedError, match="itself_async"):
+            bound(tasks.itself_async, app, **options)(1).get(30)
+
+    def test_siblings_that_share_a_call_are_no_circle(self, app: App, name: str) -> None:
+        """Three parents that wait for one child, each twice: it runs once, and all are told."""
+        with self.running(app):
+            bound(tasks.gated, app)
+            parents = [bound(tasks.shares, app)(name, number) for number in range(3)]
+            assert EVENTS[f"{name} began"].wait(30)
+            EVENTS[name].set()
+            assert [each.get(30) for each in parents] == [2, 2, 2]
+        assert RUNS[name] == [1]
+
+    @pytest.mark.usefixtures("runner")
+    def test_event_loops_nest(self, app: App) -> None:
+        """A plain body runs a loop, and a client waits inside of one."""
+        for task in (tasks.add, tasks.add_async):
+            bound(task, app)
+        assert bound(tasks.runs_a_loop, app)(4).get(30) == 12
+
+        async def asks() -> Any:
+            return bound(tasks.add, app)(5).result
+
+        assert asyncio.run(asks()) == 7
+
+    def test_a_parent_that_was_forgotten_costs_its_child_nothing(self, app: App, name: str) -> None:
+        """It runs; asking for the parent has a named error."""
+        bound(tasks.note, app)
+        with self.running(app):
+            parent = bound(tasks.leaves_child, app)(name)
+            child = app.state_backend.get_invocation(parent.get(30))
+            assert child.get(30) == "child"
+        later: DistributedInvocation[Any, Any] = DistributedInvocation(
+            child.call, app.state_backend.get_invocation(parent.invocation_id)
+        )
+        assert app.engine.forget(parent.invocation_id)
+        orphan = app.state_backend.get_invocation(later.invocation_id)
+        assert orphan.parent_invocation_id == parent.invocation_id
+        with pytest.raises(InvocationNotFoundError):
+            orphan.parent_invocation  # noqa: B018
+        with self.running(app):
+            assert orphan.get(30) == "child"
+        assert RUNS[name] == ["child", "child"]

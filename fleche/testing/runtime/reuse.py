@@ -9,6 +9,7 @@ import pytest
 import fleche
 from fleche import cached
 from fleche.runtime import App
+from fleche.runtime.exceptions import InvocationNotFoundError
 from fleche.runtime.invocation.dist_invocation import ReusedInvocation
 from fleche.runtime.invocation.status import InvocationStatus
 from fleche.testing import tasks
@@ -140,3 +141,24 @@ class ReuseTests(RuntimeSuite):
         assert app.orchestrator.auto_purge() >= 1
         assert task(name, 1).result == 1
         assert RUNS[name] == [1]
+
+    @pytest.mark.usefixtures("runner")
+    def test_purging_while_a_body_runs(self, app: App, name: str) -> None:
+        """Who waits is told that it is gone, its result is refused, and the worker lives on."""
+        invocation = bound(tasks.wait_for, app)(name, 1)
+        assert EVENTS[f"{name} began"].wait(30)
+        app.purge()
+        with pytest.raises(InvocationNotFoundError, match="it was purged"):
+            invocation.get(30)
+        EVENTS[name].set()
+        assert bound(tasks.add, app)(1).get(30) == 3
+
+    def test_purging_what_an_invocation_refers_to(self, app: App, name: str) -> None:
+        """It fails with a named error that says what is missing; others go on."""
+        invocation = bound(tasks.counted, app)(name, "x" * 5000)
+        app.client_data_store.purge()
+        with self.running(app):
+            with pytest.raises(KeyError, match="not in the client data store: it was purged"):
+                invocation.get(30)
+            assert bound(tasks.add, app)(1).get(30) == 3
+        assert RUNS[name] == []

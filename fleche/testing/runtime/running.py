@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +19,7 @@ from fleche.runtime.invocation.dist_invocation import DistributedInvocationGroup
 from fleche.runtime.invocation.status import InvocationStatus
 from fleche.testing import tasks
 from fleche.testing.runtime.runtime_suite import RuntimeSuite
-from fleche.testing.tasks import bound
+from fleche.testing.tasks import RUNS, bound
 
 __all__ = ["RunningTests"]
 
@@ -221,3 +222,61 @@ class RunningTests(RuntimeSuite):
         with pytest.raises(SystemExit):
             bound(tasks.leave, app)(3).result  # noqa: B018
         assert bound(tasks.add, app)(1).result == 3
+
+    @pytest.mark.usefixtures("runner")
+    @pytest.mark.parametrize("kind", ["KeyboardInterrupt", "GeneratorExit", "SystemExit", "BaseException"])
+    def test_no_exception_ends_a_worker(self, app: App, kind: str) -> None:
+        """It ends its invocation, and is raised where the result is asked for."""
+        invocation = bound(tasks.raise_base, app)(kind)
+        assert invocation.wait(30)
+        assert invocation.status is _S.FAILED
+        error = app.state_backend.get_exception(invocation.invocation_id)
+        assert (type(error).__name__, error.args[0]) == (kind, "no")
+        assert bound(tasks.add, app)(1).get(30) == 3
+
+    @pytest.mark.usefixtures("runner")
+    def test_what_a_coroutine_raises_is_raised(self, app: App) -> None:
+        """Where it is waited for, with and without a loop."""
+        invocation = bound(tasks.fail_async, app)("no")
+        with pytest.raises(ValueError, match="no"):
+            invocation.get(30)
+
+        async def wait() -> None:
+            await invocation
+
+        with pytest.raises(ValueError, match="no"):
+            asyncio.run(wait())
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+    @pytest.mark.usefixtures("runner")
+    def test_a_fork_that_returns_from_a_body_is_no_second_worker(self, app: App) -> None:
+        """The child ends where the body does; it claims nothing, and the parent goes on."""
+        assert bound(tasks.fork, app)().get(30) == 0
+        assert bound(tasks.add, app)(1).get(30) == 3
+
+    @pytest.mark.usefixtures("runner")
+    def test_whoever_owned_it_is_known(self, app: App) -> None:
+        """Each owner in a history is a runner that gave a sign of life."""
+        invocation = bound(tasks.chain, app)(2)
+        assert invocation.get(30) == 2
+        known = {runner.owner for runner in app.engine.runners(0)}
+        for each in app.engine.listed():
+            records = [line.record for line in app.engine.history(each) if line.record is not None]
+            owners = {record.runner_id for record in records} - {None}
+            assert owners
+            assert owners <= known
+
+    def test_the_size_of_an_argument_does_not_change_its_call(self, app: App, name: str) -> None:
+        """It travels whole or by reference, and its result is found in either case."""
+        value = "x" * 2000
+        whole = self.make(app_id="whole", clientdatastore={"min_size_to_cache": 5000})
+        one, other = bound(tasks.counted, app), bound(tasks.counted, whole)
+        with self.running(app):
+            first = one(name, value)
+            assert first.get(30) == value
+        second = other(name, value)
+        assert second.status is _S.SUCCESS
+        assert second.get(30) == value
+        texts = [call.serialized_arguments["value"] for call in (first.call, second.call)]
+        assert [app.client_data_store.is_reference(text) for text in texts] == [True, False]
+        assert RUNS[name] == [value]
