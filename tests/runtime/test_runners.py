@@ -445,6 +445,50 @@ def test_a_signal_stops_a_process(number: signal.Signals) -> None:
     assert number.name in rest
 
 
+TWICE = """
+import logging, sys
+import fleche
+from fleche.runtime import App
+from fleche.runtime.runner import ThreadRunner
+from fleche.testing import tasks
+
+class Told(logging.Handler):
+    told = 0
+    def emit(self, record):
+        if "stopping:" in record.getMessage():
+            self.told += 1
+            print("stopping", flush=True)
+            if self.told == 2:
+                tasks.EVENTS["twice"].set()
+
+logging.getLogger("fleche.runtime").addHandler(Told())
+fleche.set_default_cache("memory")
+app = App("twice", {"max_threads": 1, "stop_timeout_seconds": 30})
+invocation, later = tasks.bound(tasks.wait_for, app)("twice", 1), tasks.bound(tasks.note, app)("twice", 2)
+import threading
+def tell():
+    tasks.EVENTS["twice began"].wait()
+    print("running", flush=True)
+threading.Thread(target=tell).start()
+ThreadRunner(app).run()
+print(invocation.status, later.status, tasks.RUNS["twice"], flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_changes_nothing(number: signal.Signals) -> None:
+    """While the runner waits for what runs: that ends, what waits stays, and the process ends as it would."""
+    process = subprocess.Popen([sys.executable, "-c", TWICE], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for expected in ("running", "stopping"):
+        assert process.stdout.readline().strip() == expected
+        process.send_signal(number)
+    rest = process.stdout.read()
+    assert process.wait(30) == 0
+    process.stdout.close()
+    assert rest.splitlines() == ["stopping", "success registered [1]"]
+
+
 class TestContext:
     """Which runner, where."""
 
