@@ -28,7 +28,7 @@ SCENARIOS: dict[str, str] = {
     "exception": "runtime:test_what_a_task_raises_is_raised",
     "dependency": "runtime:test_a_chain_ends_on_one_slot",
     "single run": "runtime:test_a_call_is_run_elsewhere",
-    "cycles": "runtime:test_calls_that_wait_for_each_other_are_refused exceptions:test_texts",
+    "cycles": "runtime:test_calls_that_wait_for_each_other_are_refused backends:TestControls.test_cycle_control",
     "stop while running": "runners:TestThreadRunner.test_a_body_that_does_not_end_is_handed_back",
     "real SIGTERM to a runner process": "runners:test_a_signal_stops_a_process",
     "20 MB argument": "runtime:test_large_arguments_pass",
@@ -110,7 +110,8 @@ SERIALIZERS: dict[str, str] = {
     ),
     "exceptions": (
         "serializers:TestExceptions.test_they_come_back serializers:TestExceptions.test_causes_come_back "
-        "serializers:TestExceptions.test_what_cannot_be_built_is_told_of"
+        "serializers:TestExceptions.test_what_cannot_be_built_is_told_of serializers:TestJson.test_builtin_exceptions "
+        "serializers:TestJson.test_other_exceptions"
     ),
     "NaN, bytes, datetime, tuple, int keys, depth, cycles": (
         "serializers:test_types_come_back_whole serializers:TestJson.test_losses_are_those_of_json"
@@ -123,7 +124,7 @@ SERIALIZERS: dict[str, str] = {
 
 STATUSES: dict[str, str] = {
     "full matrix": "status:test_what_may_follow_what status:test_ownership",
-    "final is final": "status:test_every_status_can_be_reached_and_left",
+    "final is final": "status:test_what_may_follow_what status:test_every_status_can_be_reached_and_left",
     "recovery bypass, same owner": "engine:test_only_the_owner_moves_it_on",
     "one PENDING winner among threads": (
         "engine:test_one_claim_of_many_at_once_gets_it backends:TestStatuses.test_one_of_many_gets_it"
@@ -182,6 +183,11 @@ WAITING: dict[str, str] = {
     "disabled": "engine:test_blockers_can_be_switched_off backends:TestControls.test_cycle_control_can_be_switched_off",
     "waiter dies": "engine:test_who_is_given_back_waits_for_nothing",
     "deeper than the pool": "runtime:test_a_chain_ends_on_one_slot",
+    "slots that waiters hold": (
+        "engine:test_a_slot_that_is_held_by_who_waits_closes_a_circle "
+        "engine:test_slots_that_are_all_held_by_who_waits_close_a_circle "
+        "runtime:test_a_parent_that_holds_the_slot_of_its_child_is_told"
+    ),
     "fan-out of fan-out": "runtime:test_a_tree_ends_on_one_slot",
     "self call, 2-cycle": "runtime:test_calls_that_wait_for_each_other_are_refused",
     "3-cycle, cleanup": "engine:test_calls_that_make_each_other_are_found backends:TestControls.test_cycle_control",

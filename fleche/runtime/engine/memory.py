@@ -19,6 +19,7 @@ from fleche.runtime.engine.base import (
     RunnerRecord,
 )
 from fleche.runtime.engine.call_graph import CallGraph
+from fleche.runtime.engine.circles import circle
 from fleche.runtime.exceptions import (
     FlecheRuntimeError,
     InvocationNotFoundError,
@@ -396,7 +397,7 @@ class MemoryEngine:
             if row is None:
                 return []
             for other in others:
-                way = self._way(other, row)
+                way = circle(other.id, waiter, self._waited_by, self._held_up_by)
                 if way is not None:
                     return [waiter, *way]
             for other in others:
@@ -407,25 +408,17 @@ class MemoryEngine:
             self._notify()
         return []
 
-    def _way(self, start: _Row, goal: _Row) -> list[InvocationId] | None:
-        """Return those on the way from one invocation to another, along what waits for what; None: there is no way."""
-        came: dict[InvocationId, InvocationId | None] = {start.id: None}
-        todo = [start.id]
-        while todo:
-            here = todo.pop()
-            if here == goal.id:
-                way: list[InvocationId] = []
-                step = came[here]
-                while step is not None:
-                    way.append(step)
-                    step = came[step]
-                return way[::-1]
-            row = self._rows.get(here)
-            for other in row.waited if row is not None else ():
-                if other not in came:
-                    came[other] = here
-                    todo.append(other)
-        return None
+    def _waited_by(self, invocation_id: InvocationId) -> Collection[InvocationId]:
+        row = self._rows.get(invocation_id)
+        return row.waited if row is not None else ()
+
+    def _held_up_by(self, invocation_id: InvocationId) -> Collection[InvocationId]:
+        """Return who holds the slots that one waits for."""
+        row = self._rows.get(invocation_id)
+        slots = row.new.slots if row is not None else None
+        if row is None or slots is None or not slots.waits or row.status in _HOLDING or self._has_slot(row):
+            return ()
+        return self._holders[slots.key]
 
     def stop_waiting(self, waiter: InvocationId) -> None:
         """Note that an invocation waits for nothing."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fleche.runtime.engine import Change, Engine
+from fleche.runtime.engine import Change, Engine, Slots
 from fleche.runtime.identifiers import InvocationId
 from fleche.runtime.invocation.status import InvocationStatus
 from fleche.testing.clock import ManualClock
@@ -83,6 +83,37 @@ class WaitingTests(EngineSuite):
         assert engine.link(a, c) == [calls["a"], calls["c"]]
         ok(engine, Change(id=twin, status=_S.CANCELLED))
         assert engine.link(a, c) == []
+
+    def test_a_slot_that_is_held_by_who_waits_closes_a_circle(self, engine: Engine) -> None:
+        """What it waits for would wait for its slot; not where a slot is free, or where slots are not waited for."""
+        for capacity, waits, refused in ((1, True, True), (2, True, False), (1, False, False)):
+            slots = Slots(key=f"{capacity} {waits}", capacity=capacity, waits=waits)
+            (a,) = engine.register([new(slots=slots)])
+            (parent,) = claim(engine)
+            run(engine, parent)
+            (b,) = engine.register([new(arguments="b", slots=slots)])
+            assert engine.wait(a, [b]) == ([a, b] if refused else [])
+            assert engine.blocking(5) == ([] if refused else [b])
+            ok(engine, Change(id=b, status=_S.CANCELLED))
+
+    def test_slots_that_are_all_held_by_who_waits_close_a_circle(self, engine: Engine) -> None:
+        """Only when the last of their holders waits too: until then one may become free."""
+        slots = Slots(key="s", capacity=3, waits=True)
+        parents = engine.register([new(arguments=str(n), slots=slots) for n in range(3)])
+        for one in claim(engine, 3):
+            run(engine, one)
+        children = engine.register([new(arguments=f"c{n}", slots=slots) for n in range(3)])
+        middle, plain = engine.register([new(arguments="middle"), new(arguments="plain")])
+        assert claim(engine, 1)[0].id == middle
+        assert engine.wait(parents[0], [children[0]]) == []
+        assert engine.wait(parents[1], [middle]) == []
+        assert engine.wait(middle, [children[1]]) == []
+        assert engine.wait(parents[2], [plain]) == []
+        engine.stop_waiting(parents[2])
+        circle = engine.wait(parents[2], [children[2]])
+        assert circle == [parents[2], children[2]]
+        engine.stop_waiting(middle)
+        assert engine.wait(parents[2], [children[2]]) == []
 
     @pytest.mark.parametrize("status", [_S.REROUTED, _S.RETRY])
     def test_who_is_given_back_waits_for_nothing(self, engine: Engine, status: _S) -> None:

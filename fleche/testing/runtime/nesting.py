@@ -199,3 +199,16 @@ class NestingTests(RuntimeSuite):
         with self.running(app):
             assert orphan.get(30) == "child"
         assert RUNS[name] == ["child", "child"]
+
+    def test_a_parent_that_holds_the_slot_of_its_child_is_told(self, app: App) -> None:
+        """It would wait for ever; with enough slots it does not."""
+        options = {"running_concurrency": ConcurrencyControlType.TASK, "reroute_on_concurrency_control": True}
+        with self.running(app, slots=1):
+            with pytest.raises(CycleDetectedError, match=r"chain.*\n- .*chain") as refused:
+                bound(tasks.chain, app, **options)(1).get(30)
+            assert any("running_slots" in note for note in refused.value.__notes__)
+            deep = bound(tasks.chain, app, **options, running_slots=3)
+            assert deep(2).get(30) == 2
+            with pytest.raises(CycleDetectedError):
+                deep(9).get(30)
+            assert bound(tasks.add, app)(1).get(30) == 3
