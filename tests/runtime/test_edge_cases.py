@@ -114,7 +114,8 @@ SERIALIZERS: dict[str, str] = {
         "serializers:TestJson.test_other_exceptions"
     ),
     "NaN, bytes, datetime, tuple, int keys, depth, cycles": (
-        "serializers:test_types_come_back_whole serializers:TestJson.test_losses_are_those_of_json"
+        "serializers:test_types_come_back_whole serializers:TestJson.test_losses_are_those_of_json "
+        "runtime:test_deep_and_circular_values_pass runtime:test_a_value_that_no_recursion_reaches_is_named"
     ),
     "user dict with a reserved key": "serializers:TestJson.test_dicts_that_look_like_envelopes_are_data",
     "every subclass round-trips": "exceptions:test_every_error_comes_back",

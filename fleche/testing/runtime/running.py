@@ -80,6 +80,27 @@ class RunningTests(RuntimeSuite):
         assert given == [1, 2]
 
     @pytest.mark.usefixtures("runner")
+    @pytest.mark.parametrize("effect", [False, True])
+    def test_deep_and_circular_values_pass(self, app: App, effect: bool) -> None:
+        """Deeper than the interpreter's limit, and a list that holds itself."""
+        task = bound(tasks.echo, app, effect=effect)
+        loop: list[Any] = [1]
+        loop.append(loop)
+        back = task(loop).get(30)
+        assert back[1] is back
+        for depth in (500, 1500):
+            inner, left = task(nested(depth)).get(30), depth
+            while inner:
+                (inner,), left = inner, left - 1
+            assert left == 0
+
+    def test_a_value_that_no_recursion_reaches_is_named(self, app: App) -> None:
+        """Where it is sent; nothing is registered."""
+        with pytest.raises(SerializationError, match=r"argument 'value' of type builtins\.list cannot be serialized"):
+            bound(tasks.echo, app, effect=True)(nested(100_000))
+        assert app.engine.count() == 0
+
+    @pytest.mark.usefixtures("runner")
     def test_large_arguments_pass(self, app: App) -> None:
         """Twenty megabytes there and back."""
         value = bytes(range(256)) * 80_000
@@ -280,3 +301,11 @@ class RunningTests(RuntimeSuite):
         texts = [call.serialized_arguments["value"] for call in (first.call, second.call)]
         assert [app.client_data_store.is_reference(text) for text in texts] == [True, False]
         assert RUNS[name] == [value]
+
+
+def nested(depth: int) -> list[Any]:
+    """Return a list in lists, so deep."""
+    made: list[Any] = []
+    for _ in range(depth):
+        made = [made]
+    return made
