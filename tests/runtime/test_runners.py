@@ -400,9 +400,30 @@ class TestLife:
         first.recover()
         assert asked == ["recovered"]
 
+    def test_a_runner_that_has_stopped_leaves_recovery_to_the_next(self, app: App) -> None:
+        """At once, though it gave a sign of life a moment ago."""
+        with threads(app, 1):
+            oldest = app.runner
+        next_ = DummyRunner(app)
+        app.engine.beat([next_.runner_id], serves=True)
+        assert [runner.serves for runner in app.engine.runners(0)] == [False, True]
+        asked: list[str] = []
+        app.orchestrator.recover = lambda: asked.append("recovered") or []  # type: ignore[method-assign, func-returns-value]
+        oldest.recover()
+        assert asked == []
+        next_.recover()
+        assert asked == ["recovered"]
+
+    def test_a_store_that_is_away_does_not_hinder_the_stop(self, app: App, caplog: pytest.LogCaptureFixture) -> None:
+        """That others were not told is logged."""
+        with caplog.at_level(logging.ERROR), threads(app, 1):
+            assert bound(tasks.add, app)(1).get(30) == 3
+            app.engine.beat = _failing(OSError("away"))  # type: ignore[method-assign]
+        assert "others were not told of the stop" in caplog.text
+
 
 def _failing(error: BaseException) -> Any:
-    def iteration() -> None:
+    def iteration(*_: object, **__: object) -> None:
         raise error
 
     return iteration

@@ -266,7 +266,8 @@ class Engine(Protocol):
     def wait(self, waiter: InvocationId, waited: Collection[InvocationId]) -> list[InvocationId]:
         """Note that an invocation waits for others, until they are final or it is, or is given back; idempotent.
 
-        What waits for a running slot waits for whoever holds one, if there is none free and that one will not be free.
+        One that finds no running slot free waits for those who hold them, until one of these ends: where all of them
+        wait for the waiter, that is a circle, too.
 
         Returns:
             Nothing; or, where that closed a circle, the invocations of the circle from the waiter on, and then nothing
