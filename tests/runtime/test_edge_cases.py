@@ -128,7 +128,7 @@ STATUSES: dict[str, str] = {
     "final is final": "status:test_what_may_follow_what status:test_every_status_can_be_reached_and_left",
     "recovery bypass, same owner": "engine:test_only_the_owner_moves_it_on",
     "one PENDING winner among threads": (
-        "engine:test_one_claim_of_many_at_once_gets_it backends:TestStatuses.test_one_of_many_gets_it"
+        "engine:test_one_claim_of_many_at_once_gets_it policy:test_one_of_many_gets_it"
     ),
     "no illegal neighbours": "machine:agrees",
     "record JSON": "status:test_records_are_plain_data",
@@ -143,7 +143,7 @@ ROUTING: dict[str, str] = {
     "N identical at once": (
         "runtime:test_equal_calls_at_once_are_one_invocation engine:test_one_of_many_equal_calls_at_once_is_registered"
     ),
-    "batch with registration concurrency": "backends:TestStatuses.test_batches_need_registration_concurrency_off",
+    "batch with registration concurrency": "policy:test_batches_need_registration_concurrency_off",
     "parent vanished": "runtime:test_a_parent_that_was_forgotten_costs_its_child_nothing",
 }
 
@@ -164,7 +164,7 @@ RUNNING: dict[str, str] = {
 }
 
 PICKING: dict[str, str] = {
-    "never more than max": "backends:TestPicking.test_never_more_than_asked_for",
+    "never more than max": "policy:test_never_more_than_asked_for",
     "one winner": "engine:test_one_claim_of_many_at_once_gets_it",
     "blockers first": "engine:test_those_that_others_wait_for_come_first",
     "duplicates, stale, purged ids": "engine:test_what_came_to_the_queue_twice_is_claimed_once",
@@ -199,7 +199,7 @@ WAITING: dict[str, str] = {
 
 PURGING: dict[str, str] = {
     "24 h keeps, 0 h purges": (
-        "backends:TestForgetting.test_what_ended_long_ago_is_forgotten runtime:test_what_ended_long_ago_is_forgotten"
+        "policy:test_what_ended_long_ago_is_forgotten runtime:test_what_ended_long_ago_is_forgotten"
     ),
     "pending expires after the limit": "policy:test_who_looks_gives_back_what_was_not_started",
     "nothing is left": (
@@ -233,15 +233,14 @@ HEARTBEATS: dict[str, str] = {
 }
 
 BACKENDS: dict[str, str] = {
-    "results, exceptions, missing": "backends:TestStateBackend.test_results_and_exceptions",
-    "ordered history": "backends:TestStateBackend.test_histories engine:test_histories_can_be_added_to",
+    "results, exceptions, missing": "policy:test_results_and_exceptions",
+    "ordered history": "policy:test_histories engine:test_histories_can_be_added_to",
     "empty args": "calls:test_no_arguments_and_no_text",
-    "idempotent upsert": "engine:test_registering_again_changes_nothing backends:TestStateBackend.test_invocations",
+    "idempotent upsert": "engine:test_registering_again_changes_nothing policy:test_invocations",
     "null status JSON": "backends:TestHistory.test_no_status_and_no_zone",
     "equal timestamps": "engine:test_equal_times_keep_the_order",
     "a lost or foreign result": (
-        "backends:TestStateBackend.test_a_result_that_the_cache_lost "
-        "backends:TestStateBackend.test_a_result_in_another_cache"
+        "policy:test_a_result_that_the_cache_lost backends:TestStateBackend.test_a_result_in_another_cache"
     ),
 }
 

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-from abc import abstractmethod
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-import fleche
-from fleche.caches import Cache
 from fleche.runtime import App
 from fleche.runtime.engine import Claimed
 from fleche.runtime.exceptions import (
@@ -20,49 +16,24 @@ from fleche.runtime.exceptions import (
 )
 from fleche.runtime.invocation.dist_invocation import DistributedInvocation
 from fleche.runtime.invocation.status import InvocationStatus
-from fleche.storage.memory import MemoryStore
-from fleche.testing import tasks
 from fleche.testing.clock import ManualClock
-from fleche.testing.runtime.steps import check_histories
-from fleche.testing.tasks import RUNS, bound
+from fleche.testing.runtime.policy_suite import PolicySuite, calls
+from fleche.testing.tasks import RUNS
 
-__all__ = ["PolicyTests"]
+__all__ = ["RecoveryPolicyTests"]
 
 _S = InvocationStatus
 _HOUR = 3600.0  # seconds, after which whoever gave no sign of life is dead
 
 
-class PolicyTests:
+class RecoveryPolicyTests(PolicySuite):
     """Recovery, step by step: no runner runs, each step is made by hand."""
-
-    @abstractmethod
-    def make(self, clock: ManualClock) -> App:
-        """Return an app whose engine has a clock; its cache is the active one."""
-
-    @pytest.fixture
-    def clock(self) -> ManualClock:
-        """The clock of the app."""
-        return ManualClock()
-
-    @pytest.fixture
-    def app(self, clock: ManualClock) -> Iterator[App]:
-        """An app; at the end every history is replayed."""
-        store = MemoryStore()
-        with fleche.cache(Cache(store.values, store.calls)):
-            app = self.make(clock)
-            yield app
-            check_histories(app.engine)
-
-    @pytest.fixture
-    def name(self, request: pytest.FixtureRequest) -> str:
-        """A name of the test's own, for what it notes."""
-        return f"{type(self).__name__} {request.node.name}"
 
     # -- dying -------------------------------------------------------------------------------------------------
 
     def test_what_a_dead_runner_left_is_given_back(self, app: App, clock: ManualClock, name: str) -> None:
         """What a living one runs is left alone, whatever its age."""
-        held, lost = calls(app, name, 2)
+        held, lost = calls(app, 2, name)
         for each, owner in ((held, "alive"), (lost, "dead")):
             assert claim(app, owner).id == each.invocation_id
         app.engine.beat(["alive", "dead"])
@@ -76,7 +47,7 @@ class PolicyTests:
 
     def test_a_task_that_kills_its_workers_is_given_up(self, app: App, clock: ManualClock, name: str) -> None:
         """After as many recoveries as are allowed; its result says so."""
-        (invocation,) = calls(app, name, 1)
+        (invocation,) = calls(app, 1, name)
         for number in range(app.conf.max_recoveries + 1):
             assert status(invocation).is_available_for_run()
             claim(app, f"w{number}")
@@ -91,7 +62,7 @@ class PolicyTests:
     def test_who_comes_back_from_the_dead_is_refused(self, app: App, clock: ManualClock, name: str) -> None:
         """Its result is not that of the invocation, whether it comes before or after that of the next."""
         for first in ("old", "new"):
-            (invocation,) = calls(app, f"{name} {first}", 1)
+            (invocation,) = calls(app, 1, f"{name} {first}")
             old = claim(app, "zombie")
             clock.advance(_HOUR)
             app.orchestrator.recover()
@@ -113,7 +84,7 @@ class PolicyTests:
         self, app: App, clock: ManualClock, name: str, taken: bool
     ) -> None:
         """What it did not start in time is given back, and then it is refused: the body runs once."""
-        (invocation,) = calls(app, name, 1)
+        (invocation,) = calls(app, 1, name)
         app.engine.beat(["slow"])
         old = claim(app, "slow", start=False)
         clock.advance(app.conf.max_pending_seconds + 1)
@@ -129,7 +100,7 @@ class PolicyTests:
 
     def test_who_looks_gives_back_what_was_not_started(self, app: App, clock: ManualClock, name: str) -> None:
         """After max_pending_seconds, and not before."""
-        (invocation,) = calls(app, name, 1)
+        (invocation,) = calls(app, 1, name)
         app.engine.beat(["slow"])
         claim(app, "slow", start=False)
         clock.advance(app.conf.max_pending_seconds - 0.1)
@@ -143,7 +114,7 @@ class PolicyTests:
         self, app: App, clock: ManualClock, name: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Each was left between two steps; the next recovery gives it back, and counts one death."""
-        found = calls(app, name, 3)
+        found = calls(app, 3, name)
         for _ in found:
             claim(app, "dead")
         clock.advance(_HOUR)
@@ -173,7 +144,7 @@ class PolicyTests:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         """It is told of, and tried again at the next look."""
-        first, second = calls(app, name, 2)
+        first, second = calls(app, 2, name)
         for _ in range(2):
             claim(app, "dead")
         clock.advance(_HOUR)
@@ -193,7 +164,7 @@ class PolicyTests:
 
     def test_two_that_recover_at_once_count_one_death(self, app: App, clock: ManualClock, name: str) -> None:
         """Each saw the same orphan; the second finds that it is none any more."""
-        (invocation,) = calls(app, name, 1)
+        (invocation,) = calls(app, 1, name)
         claim(app, "dead")
         clock.advance(_HOUR)
         seen = app.engine.info(invocation.invocation_id)
@@ -207,7 +178,7 @@ class PolicyTests:
 
     def test_who_was_recovered_in_vain_is_told(self, app: App, clock: ManualClock, name: str) -> None:
         """A runner that took long to give a sign of life is refused what was taken from it, and may go on claiming."""
-        (invocation,) = calls(app, name, 1)
+        (invocation,) = calls(app, 1, name)
         old = claim(app, "slow")
         clock.advance(_HOUR)
         app.orchestrator.recover()
@@ -224,12 +195,6 @@ class PolicyTests:
 
 
 # -- helpers ---------------------------------------------------------------------------------------------------
-
-
-def calls(app: App, name: str, count: int) -> list[DistributedInvocation[Any, Any]]:
-    """Return so many invocations of different calls, which note their number."""
-    task = bound(tasks.note, app)
-    return [task(name, number) for number in range(count)]
 
 
 def claim(app: App, owner: str, *, start: bool = True) -> Claimed:
