@@ -46,7 +46,7 @@ SCENARIOS: dict[str, str] = {
     ),
     "owner coherence": "runtime:test_whoever_owned_it_is_known",
     "tree of 3 levels": "runtime:test_a_tree_ends_on_one_slot",
-    "app isolation": "runtime:test_apps_do_not_see_each_other",
+    "app isolation": "runtime:test_apps_do_not_see_each_other client_data_store:test_apps_have_their_own",
     "a parallel run beats a serial one": "runtime:test_keys_have_slots_of_their_own",
     "a batch serializes its shared argument once": "runtime:test_common_arguments_are_serialized_once",
 }
@@ -59,7 +59,10 @@ APPS: dict[str, str] = {
     "pickle of app, here and in a child": "tasks:TestApp.test_an_app_is_pickled_by_its_settings",
     "pickle of task": "tasks:TestFindingTasks.test_tasks_are_json",
     "two apps, one function": "tasks:TestFindingTasks.test_two_apps_do_not_share_tasks",
-    "tasks are found again after pickling": "tasks:TestFindingTasks.test_a_task_is_found_in_its_module",
+    "tasks are found again after pickling": (
+        "tasks:TestFindingTasks.test_a_task_is_found_in_its_module "
+        "tasks:TestFindingTasks.test_a_task_is_pickled_into_another_process"
+    ),
     "every kind of parameter executes": "runtime:test_every_kind_of_parameter_is_passed_on",
     "defaults in batches": (
         "runtime:test_arguments_of_a_group_are_bound tasks:TestCalls.test_batches_and_single_calls_have_the_same_ids"
