@@ -211,6 +211,23 @@ class TestThreadRunner:
         assert runner._slots._free == 1
         assert runner._bodies == {}
 
+    def test_a_body_that_was_given_up_does_not_speak_for_the_next(
+        self, app: App, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """That it waits no more says nothing of the attempt that waits now."""
+        said: list[Any] = []
+        bound(tasks.wait_for, app)
+        before = set(threading.enumerate())
+        with threads(app, 1):
+            monkeypatch.setattr(app.orchestrator, "stop_waiting", said.append)
+            parent = bound(tasks.nests, app, timeout=0.1)("given up", 1)
+            with pytest.raises(InvocationTimeoutError):
+                parent.get(30)
+            EVENTS["given up"].set()
+        for thread in [thread for thread in threading.enumerate() if thread not in before]:
+            thread.join(30)
+        assert said == []
+
     def test_a_slow_attempt_does_not_hide_the_next(self, app: App) -> None:
         """A body that was given up and the one that runs again are told apart, so either can end first."""
         again = {"retry_for": (InvocationTimeoutError,), "max_retries": 5}
