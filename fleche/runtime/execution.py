@@ -197,7 +197,7 @@ class Execution:
         note = None
         if claimed.key is not None and claimed.key != sealed.key:
             note = f"the code that ran is not the code that was called: its result is call {sealed.key}"
-        record = results.record(sealed)
+        record = results.refreshed(sealed, result) if mode is Mode.REFRESH else results.record(sealed)
         if record is not None:
             return Outcome(record=record), note
         return Outcome(result=self._text(task, result)), note

@@ -144,6 +144,16 @@ class TaskResults:
             return None
         return None if found is None else found.key
 
+    def refreshed(self, sealed: Sealed, result: Any) -> Digest | None:
+        """Return what `record` does if that record holds this result; an earlier one may have stayed where it is."""
+        key = self.record(sealed)
+        try:
+            hit = None if key is None else self._memo.cache().lookup(key)
+            return key if hit is not None and hit.result == digest(result) else None
+        except Exception as error:
+            log.warning("%s: whether its result was stored is not known: %s", self.label, error)
+            return None
+
 
 def _memo_of(function: CachedFunction[..., Any], cache: BaseCache | str | None) -> Any:
     """Return the memory of a cached function; with the app's cache, unless the function has one of its own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import product
@@ -55,6 +56,22 @@ def test_a_worker_that_only_reads_files_nothing(app: App) -> None:
         assert task("reading worker").result == 3
     runner.__exit__()
     assert fleche.cache().query().count() == 0
+
+
+def test_a_refresh_that_cannot_be_stored_has_its_own_result(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of the record which is still there."""
+
+    def failing(*_: object, **__: object) -> None:
+        raise OSError("the disk is full")
+
+    task = bound(tasks.tally, app)
+    InlineRunner(app)
+    assert task("not stored").result == 1
+    monkeypatch.setattr(type(fleche.cache()), "prepare", failing)
+    with fleche.mode("refresh"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert task("not stored").result == 2
+    assert task("not stored").result == 1
 
 
 def test_a_frozen_worker_computes_nothing(app: App) -> None:
