@@ -76,15 +76,35 @@ def digests_in(value: Any) -> Iterator[Digest]:
 def resolved(value: Any, load: Callable[[Digest], Any]) -> Any:
     """Return a value with every digest replaced by what it stands for: itself, and in lists, tuples and dicts.
 
+    A value without any is returned as it is, however deep it is, and also if it holds itself.
+
     Raises:
         ValueNotStored: No store holds one of them.
     """
+    return _resolved(value, load) if _holds_digest(value) else value
+
+
+def _resolved(value: Any, load: Callable[[Digest], Any]) -> Any:
     if isinstance(value, Digest):
         return load(value)
     kind = type(value)
     if kind in (list, tuple):
-        return kind([resolved(item, load) for item in value])
-    return {name: resolved(item, load) for name, item in value.items()} if kind is dict else value
+        return kind([_resolved(item, load) for item in value])
+    return {name: _resolved(item, load) for name, item in value.items()} if kind is dict else value
+
+
+def _holds_digest(value: Any) -> bool:
+    todo, seen = [value], set()
+    while todo:
+        here = todo.pop()
+        kind = type(here)
+        if kind in (list, tuple, dict):
+            if id(here) not in seen:
+                seen.add(id(here))
+                todo.extend(here.values() if kind is dict else here)
+        elif isinstance(here, Digest):
+            return True
+    return False
 
 
 def unresolvable(value: Any) -> bool:

@@ -26,6 +26,7 @@ from fleche.runtime.exceptions import AlreadyInitializedError, ConfigError, Task
 from fleche.runtime.execution import Execution
 from fleche.runtime.identifiers import TaskId
 from fleche.runtime.invocation.dist_invocation import DistributedInvocation
+from fleche.runtime.namesakes import warn_of_namesake
 from fleche.runtime.orchestrator import BaseOrchestrator
 from fleche.runtime.runner import BaseRunner
 from fleche.runtime.serializer import BaseSerializer, ExceptionCodec, FlecheSerializer
@@ -243,6 +244,9 @@ class App:
             ValueError: It is no function of a module.
             RuntimeError: It is a function of ``__main__``, which no worker can import.
             InvalidTaskOptionsError: There is no such option, or it cannot be so.
+
+        Two functions of one module and name are one task, which runs the later: of that there is a `FlecheWarning`.
+        Decorating the same function again, such as when its module is reloaded, is fine.
         """
         if func is None:
             return lambda function: self._task(function, options)
@@ -261,6 +265,9 @@ class App:
                 f"{name} is a generator: a task returns one value. Return a list, or call it for each part."
             )
         task: Task[Any, Any] = Task(self, func, options)
+        known = self.tasks.get(task.task_id)
+        if known is not None:
+            warn_of_namesake(known.task_id, known.func, func)
         self.tasks[task.task_id] = task
         return task
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from fleche.errors import FlecheError
+from fleche.memo.active import Mode
 from fleche.runtime.call import LazyCall
 from fleche.runtime.context import runner_args as runner_args_variable
 from fleche.runtime.context import running
@@ -23,6 +25,7 @@ from fleche.runtime.identifiers import TaskId
 from fleche.runtime.invocation.dist_invocation import DistributedInvocation
 from fleche.runtime.invocation.status import InvocationStatus
 from fleche.runtime.invocation.sync_invocation import is_looping, run_coroutine
+from fleche.runtime.modes import working
 from fleche.runtime.serializer.exceptions import text_of
 
 if TYPE_CHECKING:
@@ -83,12 +86,16 @@ class Execution:
         Returns:
             None where it was taken from us before its body ran.
         """
+        process = os.getpid()
         try:
             if claimed.status is _S.PENDING and not self._start(claimed, owner):
                 return None
             return self._body(claimed, owner)[0]
         except BaseException as error:  # whatever it is, the invocation must not be left as it is
             return self._failed(claimed, owner, error)
+        finally:
+            if os.getpid() != process:
+                os._exit(0)  # the body forked, and this is its child, which would go on as a second worker
 
     def leave(self) -> None:
         """Release what this thread holds, such as an event loop; to be called before a worker's thread ends."""
@@ -127,6 +134,7 @@ class Execution:
             retries=info.retries,
             recoveries=info.recoveries,
             status=_S.PENDING,
+            mode=info.mode,
         )
         token = runner_args_variable.set(runner_args)
         try:
@@ -166,8 +174,8 @@ class Execution:
             call: LazyCall[Any, Any] = LazyCall(task, claimed.call.serialized_arguments, claimed.call.call_id)
             args, kwargs = task.binding.spelled(task.binding.own(call.arguments))
             invocation: DistributedInvocation[Any, Any] = DistributedInvocation.stored(call, claimed.id, claimed.parent)
-            with running(self._app_id, invocation):
-                outcome, note = self._computed(task, claimed, args, kwargs)
+            with running(self._app_id, invocation), working(claimed.mode) as mode:
+                outcome, note = self._computed(task, claimed, mode, args, kwargs)
         except BaseException as error:
             return self._raised(task, claimed, owner, error), error
         return (
@@ -176,18 +184,20 @@ class Execution:
         )
 
     def _computed(
-        self, task: Task[Any, Any], claimed: Claimed, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, task: Task[Any, Any], claimed: Claimed, mode: Mode, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Outcome, str | None]:
         results = task.results
-        sealed: Sealed | None = results.seal(args, kwargs)
+        sealed: Sealed | None = None if mode is Mode.OFF else results.seal(args, kwargs)
         if sealed is None:
+            if mode is Mode.FROZEN and results.reuse:
+                raise results.refusal(None, args, kwargs)
             made = results.run(args, kwargs)
             return Outcome(result=self._text(task, self._awaited(made))), None
-        result = self._awaited(results.recall(sealed, args, kwargs))
+        result = self._awaited(results.recall(mode, sealed, args, kwargs))
         note = None
         if claimed.key is not None and claimed.key != sealed.key:
             note = f"the code that ran is not the code that was called: its result is call {sealed.key}"
-        record = results.record(sealed)
+        record = results.refreshed(sealed, result) if mode is Mode.REFRESH else results.record(sealed)
         if record is not None:
             return Outcome(record=record), note
         return Outcome(result=self._text(task, result)), note

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fleche.call import FunctionProfile, Outcome
 from fleche.digest import Digest, digest
-from fleche.errors import ConfigError, UnknownDigestError
+from fleche.errors import ConfigError, MissError, UnknownDigestError
 from fleche.memo.active import Mode
 from fleche.memo.engine import Engine as MemoEngine
 from fleche.memo.function import CachedFunction
@@ -100,8 +100,12 @@ class TaskResults:
             raise UnknownDigestError(f"call {key} is not stored in {cache}", digest=str(key))
         return revived(cache.open(hit))
 
-    def recall(self, sealed: Sealed, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Return the result of a call as `@cached` would: stored, waited for, or computed now and stored.
+    def refusal(self, sealed: Sealed | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> MissError:
+        """Return the error of a call that is a miss, in frozen mode."""
+        return self._memo.refuse_miss(sealed, args, kwargs)  # type: ignore[no-any-return]
+
+    def recall(self, mode: Mode, sealed: Sealed, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Return the result of a call as `@cached` would in a mode: stored, waited for, or computed now and stored.
 
         Of an ``async`` function this returns a coroutine.
         """
@@ -110,9 +114,11 @@ class TaskResults:
         except ConfigError:
             raise
         except Exception as error:
+            if mode is Mode.FROZEN:
+                raise self.refusal(sealed, args, kwargs) from error
             log.warning("%s: runs uncached: the cache cannot be opened: %s", self.label, error)
             return self.run(args, kwargs)
-        return self._memo.proceed(Mode.ON, cache, sealed, args, kwargs)
+        return self._memo.proceed(mode, cache, sealed, args, kwargs)
 
     def run(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Return what the body returns, its digests and handles replaced by their values.
@@ -137,6 +143,16 @@ class TaskResults:
             log.warning("%s: the cache was not asked: %s", self.label, error)
             return None
         return None if found is None else found.key
+
+    def refreshed(self, sealed: Sealed, result: Any) -> Digest | None:
+        """Return what `record` does if that record holds this result; an earlier one may have stayed where it is."""
+        key = self.record(sealed)
+        try:
+            hit = None if key is None else self._memo.cache().lookup(key)
+            return key if hit is not None and hit.result == digest(result) else None
+        except Exception as error:
+            log.warning("%s: whether its result was stored is not known: %s", self.label, error)
+            return None
 
 
 def _memo_of(function: CachedFunction[..., Any], cache: BaseCache | str | None) -> Any:

@@ -103,6 +103,19 @@ def counted(name: str, value: Any = None) -> Any:
     return value
 
 
+@app.task
+def tally(name: str) -> int:
+    """Return how often it ran."""
+    RUNS[name].append("tally")
+    return len(RUNS[name])
+
+
+@app.task
+def asks_tally(name: str) -> Any:
+    """Return how often another one ran, of a task and of a cached function."""
+    return here("tally")(name).result, here("tally").cached(f"{name} cached")
+
+
 @app.task(effect=True)
 def wait_for(name: str, value: Any = None) -> Any:
     """Say that it began, and wait until a gate is opened."""
@@ -306,3 +319,58 @@ def wants_a_lease(name: str) -> Any:
 async def blocks_its_loop(x: int) -> Any:
     """Wait for an async one as if this were a plain function."""
     return here("add_async")(x).result
+
+
+@app.task(effect=True)
+def leaves_child(name: str) -> str:
+    """Call another, and end without waiting for it; return its id."""
+    return str(here("note")(name, "child").invocation_id)
+
+
+@app.task
+async def fail_async(message: str) -> Any:
+    """Raise, on an event loop."""
+    raise ValueError(message)
+
+
+@app.task
+async def itself_async(x: int) -> Any:
+    """Call itself with the same argument, on an event loop."""
+    return await here("itself_async")(x)
+
+
+@app.task
+def runs_a_loop(x: int) -> Any:
+    """Wait for two others on an event loop of its own."""
+    import asyncio
+
+    async def both() -> Any:
+        return await here("add")(x) + await here("add_async")(x)
+
+    return asyncio.run(both())
+
+
+@app.task(effect=True)
+def shares(name: str, number: int) -> int:  # noqa: ARG001 - it makes the calls differ
+    """Call another one twice, and wait for both."""
+    return sum(here("gated").parallelize([(name, 1), (name, 1)]).results)
+
+
+@app.task(effect=True)
+def raise_base(kind: str) -> Any:
+    """Raise an exception that is none that programs catch."""
+    import builtins
+
+    raise getattr(builtins, kind)("no")
+
+
+@app.task(effect=True)
+def fork() -> Any:
+    """Fork; the child returns as if it were the body, and the parent returns how it ended."""
+    import os
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking where there are threads
+        child = os.fork()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if child else "child"

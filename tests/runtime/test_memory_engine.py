@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fleche.runtime.engine import Engine, MemoryEngine
+import fleche
+from fleche.runtime import App
+from fleche.runtime.engine import Change, Engine, MemoryEngine, Slots
+from fleche.runtime.invocation.status import InvocationStatus
 from fleche.testing.clock import ManualClock
 from fleche.testing.engine_machine import EngineMachine
 from fleche.testing.engines import EngineTests
+from fleche.testing.runtime.steps import change, claim, new, ok, run
+from fleche.testing.runtimes import PolicyTests
 
 
 class TestMemoryEngine(EngineTests):
@@ -27,3 +32,35 @@ class MemoryEngineMachine(EngineMachine):
 
 
 TestMemoryEngineMachine = MemoryEngineMachine.TestCase
+
+
+def test_purging_leaves_nothing_behind() -> None:
+    """Of a life of everything, no row, tag, slot or edge stays in memory."""
+    clock = ManualClock()
+    engine = MemoryEngine(clock)
+    slots = Slots(key="s", waits=True)
+    ids = engine.register([new(arguments=str(n), tags=("t", str(n)), slots=slots) for n in range(3)])
+    engine.register([new(arguments="later", due=engine.now() + 60_000_000)])
+    for _ in ids:
+        (one,) = claim(engine, 5)
+        run(engine, one)
+        engine.wait(one.id, ids)
+        engine.link(one.id, ids[-1])
+        ok(engine, change(one, InvocationStatus.RETRY, retries=1))
+    for each in engine.listed():
+        ok(engine, Change(id=each, status=InvocationStatus.CANCELLED))
+    clock.advance(61)
+    assert claim(engine, 5) == []
+    assert engine.purge(engine.now() + 1) == 4
+    empty = MemoryEngine(clock)
+    for name, value in vars(engine).items():
+        if isinstance(value, dict | list | set | tuple) or hasattr(value, "popleft"):
+            assert value == getattr(empty, name), name
+    assert vars(engine._graph) == vars(empty._graph)
+
+
+class TestMemoryPolicy(PolicyTests):
+    """The policy of recovery, in memory."""
+
+    def make(self, clock: ManualClock) -> App:
+        return App("policy", cache=fleche.cache(), clock=clock)

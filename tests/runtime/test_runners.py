@@ -211,9 +211,28 @@ class TestThreadRunner:
         assert runner._slots._free == 1
         assert runner._bodies == {}
 
+    def test_a_body_that_was_given_up_does_not_speak_for_the_next(
+        self, app: App, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """That it waits no more says nothing of the attempt that waits now."""
+        said: list[Any] = []
+        bound(tasks.wait_for, app)
+        before = set(threading.enumerate())
+        with threads(app, 1):
+            monkeypatch.setattr(app.orchestrator, "stop_waiting", said.append)
+            parent = bound(tasks.nests, app, timeout=0.1)("given up", 1)
+            with pytest.raises(InvocationTimeoutError):
+                parent.get(30)
+            EVENTS["given up"].set()
+        for thread in [thread for thread in threading.enumerate() if thread not in before]:
+            thread.join(30)
+        assert said == []
+
     def test_a_slow_attempt_does_not_hide_the_next(self, app: App) -> None:
         """A body that was given up and the one that runs again are told apart, so either can end first."""
-        task = bound(tasks.wait_for, app, timeout=0.2, retry_for=(InvocationTimeoutError,), max_retries=5)
+        again = {"retry_for": (InvocationTimeoutError,), "max_retries": 5}
+        late = {"retry_delay": 0.01, "retry_backoff": 1e6}  # a third attempt is not for this test
+        task = bound(tasks.wait_for, app, timeout=0.2, **again, **late)
         with threads(app, 2):
             invocation = task("attempts", 1)
             while len(RUNS["attempts"]) < 2:
@@ -398,9 +417,30 @@ class TestLife:
         first.recover()
         assert asked == ["recovered"]
 
+    def test_a_runner_that_has_stopped_leaves_recovery_to_the_next(self, app: App) -> None:
+        """At once, though it gave a sign of life a moment ago."""
+        with threads(app, 1):
+            oldest = app.runner
+        next_ = DummyRunner(app)
+        app.engine.beat([next_.runner_id], serves=True)
+        assert [runner.serves for runner in app.engine.runners(0)] == [False, True]
+        asked: list[str] = []
+        app.orchestrator.recover = lambda: asked.append("recovered") or []  # type: ignore[method-assign, func-returns-value]
+        oldest.recover()
+        assert asked == []
+        next_.recover()
+        assert asked == ["recovered"]
+
+    def test_a_store_that_is_away_does_not_hinder_the_stop(self, app: App, caplog: pytest.LogCaptureFixture) -> None:
+        """That others were not told is logged."""
+        with caplog.at_level(logging.ERROR), threads(app, 1):
+            assert bound(tasks.add, app)(1).get(30) == 3
+            app.engine.beat = _failing(OSError("away"))  # type: ignore[method-assign]
+        assert "others were not told of the stop" in caplog.text
+
 
 def _failing(error: BaseException) -> Any:
-    def iteration() -> None:
+    def iteration(*_: object, **__: object) -> None:
         raise error
 
     return iteration
@@ -441,6 +481,50 @@ def test_a_signal_stops_a_process(number: signal.Signals) -> None:
     process.stdout.close()
     assert "'running', 'killed', 'rerouted'" in rest
     assert number.name in rest
+
+
+TWICE = """
+import logging, sys
+import fleche
+from fleche.runtime import App
+from fleche.runtime.runner import ThreadRunner
+from fleche.testing import tasks
+
+class Told(logging.Handler):
+    told = 0
+    def emit(self, record):
+        if "stopping:" in record.getMessage():
+            self.told += 1
+            print("stopping", flush=True)
+            if self.told == 2:
+                tasks.EVENTS["twice"].set()
+
+logging.getLogger("fleche.runtime").addHandler(Told())
+fleche.set_default_cache("memory")
+app = App("twice", {"max_threads": 1, "stop_timeout_seconds": 30})
+invocation, later = tasks.bound(tasks.wait_for, app)("twice", 1), tasks.bound(tasks.note, app)("twice", 2)
+import threading
+def tell():
+    tasks.EVENTS["twice began"].wait()
+    print("running", flush=True)
+threading.Thread(target=tell).start()
+ThreadRunner(app).run()
+print(invocation.status, later.status, tasks.RUNS["twice"], flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_changes_nothing(number: signal.Signals) -> None:
+    """While the runner waits for what runs: that ends, what waits stays, and the process ends as it would."""
+    process = subprocess.Popen([sys.executable, "-c", TWICE], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for expected in ("running", "stopping"):
+        assert process.stdout.readline().strip() == expected
+        process.send_signal(number)
+    rest = process.stdout.read()
+    assert process.wait(30) == 0
+    process.stdout.close()
+    assert rest.splitlines() == ["stopping", "success registered [1]"]
 
 
 class TestContext:

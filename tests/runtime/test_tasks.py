@@ -102,6 +102,10 @@ class TestApp:
         assert repr(app) == "App('tasks')"
 
 
+def _describe_task(task: Task[Any, Any]) -> tuple[str, str, str, int, Any]:
+    return task.task_id.key, task.app.app_id, task.app.conf.logging_level, task.conf.max_retries, task.func(1)
+
+
 def _describe(app: App) -> tuple[str, str, bool]:
     return app.app_id, app.conf.logging_level, app.is_initialized("engine")
 
@@ -216,6 +220,13 @@ class TestFindingTasks:
         assert back.conf.retry_for == (ValueError,)
         assert pickle.loads(pickle.dumps(task)) == task
         assert hash(back) == hash(task)
+
+    def test_a_task_is_pickled_into_another_process(self) -> None:
+        """It is found there by its name, bound to an app of the same settings, with its options."""
+        task = bound(tasks.add, App("child", {"logging_level": "debug"}), max_retries=3)
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            told = pool.submit(_describe_task, task).result()
+        assert told == ("fleche.testing.tasks.add", "child", "debug", 3, 3)
 
     def test_two_apps_do_not_share_tasks(self, app: App) -> None:
         """One function, two apps, two tasks."""

@@ -31,7 +31,14 @@ class BaseBroker:
         self._app = app
 
     def route_call(self, call: Call[Any, Any]) -> DistributedInvocation[Any, Any]:
-        """Return a new invocation of a call, which waits for a worker."""
+        """Return a new invocation of a call, which waits for a worker.
+
+        It is new in any case: neither answered by the cache nor joined to another, as `BaseOrchestrator.route_call`
+        would do. Its running slots are those of any other.
+
+        Raises:
+            SerializationError: An argument cannot be sent.
+        """
         return DistributedInvocation(call)
 
     def route_invocation(self, invocation: DistributedInvocation[Any, Any]) -> None:

@@ -76,6 +76,7 @@ class NewInvocation(NamedTuple):
         due: When it may run, in microseconds since 1970 UTC, or None for now.
         answer: The key of the record that answers it: then it is a success at once.
         registrar: Who registers it, for the history.
+        mode: The mode of the cache in which it was called, or None for ``on``; given back with each claim.
     """
 
     id: InvocationId
@@ -89,6 +90,7 @@ class NewInvocation(NamedTuple):
     due: int | None = None
     answer: Digest | None = None
     registrar: str | None = None
+    mode: str | None = None
 
 
 class Outcome(NamedTuple):
@@ -143,6 +145,7 @@ class Claimed(NamedTuple):
         retries: How often it was run again.
         recoveries: How often it was run again since its worker died.
         status: ``pending``, or ``running`` where it was started at once.
+        mode: The mode of the cache in which it was called, or None for ``on``.
     """
 
     id: InvocationId
@@ -153,6 +156,7 @@ class Claimed(NamedTuple):
     retries: int
     recoveries: int
     status: InvocationStatus
+    mode: str | None = None
 
 
 class Info(NamedTuple):
@@ -169,6 +173,7 @@ class Info(NamedTuple):
     priority: int
     due: int | None
     outcome: Outcome | None
+    mode: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +279,10 @@ class Engine(Protocol):
         """
 
     def wait(self, waiter: InvocationId, waited: Collection[InvocationId]) -> list[InvocationId]:
-        """Note that an invocation waits for others, until they are final or it is; idempotent.
+        """Note that an invocation waits for others, until they are final or it is, or is given back; idempotent.
+
+        One that finds no running slot free waits for those who hold them, until one of these ends: where all of them
+        wait for the waiter, that is a circle, too.
 
         Returns:
             Nothing; or, where that closed a circle, the invocations of the circle from the waiter on, and then nothing

@@ -19,6 +19,7 @@ from fleche.runtime.engine.base import (
     RunnerRecord,
 )
 from fleche.runtime.engine.call_graph import CallGraph
+from fleche.runtime.engine.circles import circle
 from fleche.runtime.engine.wait_graph import WaitGraph
 from fleche.runtime.engine.watches import MemoryWatch, Watches
 from fleche.runtime.exceptions import (
@@ -238,6 +239,8 @@ class MemoryEngine:
             self._available -= 1
         if status is _S.PENDING:
             row.attempt += 1
+        elif status in RULES.available:
+            self._waits.leave(row.id)  # the body that waited is gone
         if row.new.slots is not None:
             self._move_slot(row, row.new.slots.key, before, now)
         if status in RULES.final:
@@ -250,7 +253,10 @@ class MemoryEngine:
         if status in _HOLDING:
             self._holders.setdefault(key, set()).add(row.id)
         elif before in _HOLDING:
-            self._holders[key].discard(row.id)
+            holders = self._holders[key]
+            holders.discard(row.id)
+            if not holders:
+                del self._holders[key]
             self._unpark(key, now)
         elif before in RULES.available and status in RULES.final:
             self._unpark(key, now)  # it may be the one to which a free slot was promised
@@ -310,6 +316,7 @@ class MemoryEngine:
                 retries=row.retries,
                 recoveries=row.recoveries,
                 status=row.status,
+                mode=row.new.mode,
             )
 
     def _promote(self, now: datetime) -> None:
@@ -386,7 +393,7 @@ class MemoryEngine:
             found = (self._rows.get(invocation_id) for invocation_id in waited)
             others = [row for row in found if row is not None and row.status not in RULES.final]
             for other in others:
-                way = self._waits.way(other.id, waiter)
+                way = circle(other.id, waiter, self._waits.waited_by, self._held_up_by)
                 if way is not None:
                     return [waiter, *way]
             for other in others:
@@ -395,6 +402,14 @@ class MemoryEngine:
                     heapq.heappush(self._blocking, (other.sequence, other.id))
             self._notify()
         return []
+
+    def _held_up_by(self, invocation_id: InvocationId) -> Collection[InvocationId]:
+        """Return who holds the slots that one waits for."""
+        row = self._rows.get(invocation_id)
+        slots = row.new.slots if row is not None else None
+        if row is None or slots is None or not slots.waits or row.status in _HOLDING or self._has_slot(row):
+            return ()
+        return self._holders[slots.key]
 
     def stop_waiting(self, waiter: InvocationId) -> None:
         """Note that an invocation waits for nothing."""
@@ -667,4 +682,5 @@ def _info(row: _Row) -> Info:
         priority=row.new.priority,
         due=row.due,
         outcome=row.outcome,
+        mode=row.new.mode,
     )

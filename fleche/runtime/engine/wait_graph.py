@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from fleche.runtime.identifiers import InvocationId
 
@@ -48,21 +48,6 @@ class WaitGraph:
                 del self._waited[waiter]
                 yield waiter
 
-    def way(self, start: InvocationId, goal: InvocationId) -> list[InvocationId] | None:
-        """Return those on the way from one to another, along what waits for what; None: there is no way."""
-        came: dict[InvocationId, InvocationId | None] = {start: None}
-        todo = [start]
-        while todo:
-            here = todo.pop()
-            if here == goal:
-                way: list[InvocationId] = []
-                step = came[here]
-                while step is not None:
-                    way.append(step)
-                    step = came[step]
-                return way[::-1]
-            for other in self._waited.get(here, _NOBODY):
-                if other not in came:
-                    came[other] = here
-                    todo.append(other)
-        return None
+    def waited_by(self, waiter: InvocationId) -> Collection[InvocationId]:
+        """Return those that one waits for."""
+        return self._waited.get(waiter, _NOBODY)

@@ -51,7 +51,8 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
     Args:
         call: The call.
         parent_invocation: The invocation in whose body the call was made, or None.
-        _invocation_id: Its id, where it is stored already; else it is new, and is stored now.
+        _invocation_id: Its id, where it is stored already; else it is new, and is registered now: never answered by the
+            cache nor joined, as calling the task would do.
     """
 
     def __init__(

@@ -87,6 +87,7 @@ class BaseOrchestrator:
         Raises:
             InvocationConcurrencyWithDifferentArgumentsError: It would be joined to one of other arguments, and the task
                 forbids that.
+            MissError: Its result is not in the cache, and the mode is ``frozen``.
             SerializationError: An argument cannot be sent.
         """
         return self._routing.one(call, due, priority)
@@ -96,9 +97,21 @@ class BaseOrchestrator:
 
         Raises:
             TaskParallelProcessingError: Registration concurrency is on: such calls are routed one by one.
+            MissError: The result of one is not in the cache, and the mode is ``frozen``.
             SerializationError: An argument cannot be sent.
         """
         return self._routing.several(calls)
+
+    def register_invocation(self, invocation: DistributedInvocation[Any, Any]) -> None:
+        """Register an invocation that was made by hand, such as by ``DistributedInvocation(call)``.
+
+        It is a new one in any case: neither answered by the cache nor joined to another. Its running slots, its key
+        and its priority are those of any other, and equal calls are joined to it.
+
+        Raises:
+            SerializationError: An argument cannot be sent.
+        """
+        self._routing.register(invocation)
 
     # -- picking -----------------------------------------------------------------------------------------------
 

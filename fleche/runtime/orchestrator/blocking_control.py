@@ -11,8 +11,11 @@ from fleche.runtime.exceptions import CycleDetectedError
 from fleche.runtime.identifiers import InvocationId
 from fleche.runtime.invocation.base_invocation import BaseInvocation, id_of
 from fleche.runtime.invocation.dist_invocation import DistributedInvocation
+from fleche.runtime.invocation.status import RULES, InvocationStatus
 
 __all__ = ["BaseBlockingControl"]
+
+_WAITS = RULES.available | {InvocationStatus.CONCURRENCY_CONTROLLED}
 
 log = logging.getLogger("fleche.runtime")
 
@@ -50,8 +53,14 @@ class BaseBlockingControl:
             return
         circle = self._engine.wait(caller_invocation.invocation_id, [id_of(each) for each in result_invocations])
         if circle:
-            calls = [self._invocation_of(self._engine.info(each)).call for each in circle]
-            raise CycleDetectedError.from_cycle(calls)
+            found = [self._engine.info(each) for each in circle]
+            error = CycleDetectedError.from_cycle([self._invocation_of(info).call for info in found])
+            if any(info.record.status in _WAITS for info in found):
+                error.add_note(
+                    "One of them waits for a running slot (running_concurrency) that those who wait for it hold; "
+                    "running_slots says how many there are."
+                )
+            raise error
 
     def stop_waiting(self, caller_invocation: BaseInvocation[Any, Any]) -> None:
         """Note that the body of an invocation waits for nothing."""

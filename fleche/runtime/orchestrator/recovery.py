@@ -35,7 +35,14 @@ class Recovery:
         """Give back, or give up, what nobody will move on; return those. One that fails does not hinder the others."""
         now = self._engine.now()
         orphans = self._engine.orphans(dead_before=self._dead_before(now), pending_before=now - self.patience)
-        return [info.id for info in orphans if self.one(info)]
+        return [info.id for info in orphans if self._tried(info)]
+
+    def _tried(self, info: Info) -> bool:
+        try:
+            return self.one(info)
+        except Exception:
+            log.exception("invocation %s was not recovered; it is tried again", info.id)
+            return False
 
     @property
     def patience(self) -> int:
@@ -59,15 +66,15 @@ class Recovery:
         status = info.record.status
         died = self._died(info)
         if status is _S.PENDING:
-            changes.append(Change(id=info.id, status=_S.PENDING_RECOVERY, attempt=info.attempt))
+            changes.append(Change(id=info.id, status=_S.PENDING_RECOVERY, attempt=info.attempt, recoveries=int(died)))
         elif died:
-            changes.append(Change(id=info.id, status=_S.RUNNING_RECOVERY, attempt=info.attempt))
+            changes.append(Change(id=info.id, status=_S.RUNNING_RECOVERY, attempt=info.attempt, recoveries=1))
         deaths = info.recoveries + died
         if deaths > self._conf.max_recoveries:
             note = f"given up: its worker died {deaths} times"
-            changes.append(Change(id=info.id, status=_S.DEAD_LETTER, recoveries=int(died), note=note))
+            changes.append(Change(id=info.id, status=_S.DEAD_LETTER, note=note))
         else:
-            changes.append(Change(id=info.id, status=_S.REROUTED, recoveries=int(died)))
+            changes.append(Change(id=info.id, status=_S.REROUTED))
         answers, _ = self._engine.step("", changes)
         refused = [answer for answer in answers if isinstance(answer, FlecheRuntimeError)]
         for error in refused:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fleche.digest import Digest, digest
+from fleche.memo.active import Mode, active_mode
 from fleche.runtime.call import Call
 from fleche.runtime.conf.config_task import ConcurrencyControlType
 from fleche.runtime.engine.base import Engine, Info, Join, NewInvocation, Slots
@@ -17,6 +18,7 @@ from fleche.runtime.identifiers import InvocationId
 from fleche.runtime.invocation.base_invocation import BaseInvocation, new_invocation_id
 from fleche.runtime.invocation.dist_invocation import DistributedInvocation, ReusedInvocation
 from fleche.runtime.invocation.status import RULES, InvocationStatus
+from fleche.runtime.modes import FILE, LOOK, carried
 
 if TYPE_CHECKING:
     from fleche.memo.memo import Sealed
@@ -68,6 +70,12 @@ class Routing:
         found = self._engine.register([new for _, new in taken]) if taken else []
         return [self._routed(call, new, each) for (call, new), each in zip(taken, found, strict=True)]
 
+    def register(self, invocation: DistributedInvocation[Any, Any]) -> None:
+        """Register an invocation that was made by hand; see `BaseOrchestrator.register_invocation`."""
+        new = self._new(invocation.call, None, None, asks=False)
+        here = new._replace(id=invocation.invocation_id, parent=invocation.parent_invocation_id, joins=())
+        self._engine.register([here])
+
     def _routed(self, call: Call[Any, Any], new: NewInvocation, found: InvocationId) -> DistributedInvocation[Any, Any]:
         if found == new.id:
             return DistributedInvocation.stored(call, found, new.parent)
@@ -79,20 +87,25 @@ class Routing:
             raise InvocationConcurrencyWithDifferentArgumentsError.from_call_mismatch(existing, call)
         return ReusedInvocation(existing, call.arguments)
 
-    def _new(self, call: Call[Any, Any], due: int | None, priority: int | None) -> NewInvocation:
+    def _new(self, call: Call[Any, Any], due: int | None, priority: int | None, *, asks: bool = True) -> NewInvocation:
         task = call.task
         conf = task.conf
         args, kwargs = task.binding.spelled(call.arguments)
-        sealed = task.results.seal(args, kwargs)
-        answer = None if sealed is None else task.results.answer(sealed)
+        mode = active_mode()
+        sealed = None if mode is Mode.OFF else task.results.seal(args, kwargs)
+        asks = asks and mode in LOOK
+        answer = task.results.answer(sealed) if asks and sealed is not None else None
+        if asks and answer is None and mode is Mode.FROZEN and task.results.reuse:
+            raise task.results.refusal(sealed, args, kwargs)
         parent = self._here()
         tags: list[str] = []
         joins: list[Join] = []
         slots = None
         if answer is None:
-            if sealed is not None:
+            if sealed is not None and mode in LOOK:
+                joins.append(Join(tag=f"call {sealed.key}", statuses=_OPEN))
+            if sealed is not None and mode in FILE:
                 tags.append(f"call {sealed.key}")
-                joins.append(Join(tag=tags[0], statuses=_OPEN))
             scope = _Scope(task, sealed, args, kwargs)
             registered = scope.of(conf.registration_concurrency)
             if registered is not None:
@@ -113,6 +126,7 @@ class Routing:
             due=due,
             answer=answer,
             registrar=self._registrar,
+            mode=carried(),
         )
 
 

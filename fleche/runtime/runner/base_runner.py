@@ -187,6 +187,14 @@ class BaseRunner(ABC):
             if self._housekeeping is not None:
                 self._housekeeping.join()
                 self._housekeeping = None
+                self._resign()
+
+    def _resign(self) -> None:
+        """Leave it to others to recover, who would wait for this runner as long as it looks alive."""
+        try:
+            self._engine.beat([self.runner_id], serves=False)
+        except Exception:
+            self.logger.exception("others were not told of the stop; they find out")
 
     def stop_runner_loop(self, signum: int | None = None, frame: FrameType | None = None) -> None:  # noqa: ARG002
         """Ask the runner to stop; it does so soon. May be called before it runs, and by any thread."""

@@ -270,7 +270,7 @@ class ThreadRunner(BaseRunner):
                     result_invocations, timeout, stop=lambda: body.abandoned or (stop is not None and stop())
                 )
         finally:
-            if not body.waits:
+            if not (body.waits or body.abandoned):  # another attempt may wait by now
                 self.app.orchestrator.stop_waiting(running_invocation)
         if body.abandoned and not ended:
             raise RunnerError(

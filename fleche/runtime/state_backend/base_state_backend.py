@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from fleche.clock import from_micros
+from fleche.digest import Digest
 from fleche.errors import FlecheError
 from fleche.runtime.conf.config_state_backend import ConfigStateBackend
-from fleche.runtime.engine.base import Engine, Entry, NewInvocation, Outcome
+from fleche.runtime.engine.base import Engine, Entry, Outcome
 from fleche.runtime.exceptions import InvocationHasNoResultError, InvocationNotFoundError
 from fleche.runtime.identifiers import InvocationId
 from fleche.runtime.invocation.base_invocation import BaseInvocation, id_of
@@ -105,8 +106,8 @@ class BaseStateBackend:
         self._data = app.client_data_store
         self._exceptions = app.exceptions
         self._invocation_of = app.invocation_of
-        self._registrar = app.client_id
         self._task = app.get_task
+        self._app = app
 
     def upsert_invocation(self, invocation: DistributedInvocation[Any, Any]) -> None:
         """Keep an invocation, registered; one that is there already stays as it is."""
@@ -165,9 +166,17 @@ class BaseStateBackend:
         try:
             return self._task(info.call.call_id.task_id).results.load(record)
         except (KeyError, FlecheError) as error:
-            raise InvocationHasNoResultError(
-                invocation_id, f"its result is call {record}, which the cache does not hold any more: {error}"
-            ) from error
+            raise InvocationHasNoResultError(invocation_id, self._lost(record, error)) from error
+
+    def _lost(self, record: Digest, error: Exception) -> str:
+        """Return why the result of a record cannot be had here, and what to do."""
+        text = f"its result is call {record}, and the cache that is used here does not give it: {error}"
+        if self._app.cache is not None:
+            return f"{text}. It was removed since, or the worker used another cache than this app does"
+        return (
+            f"{text}. It was removed since, or the worker's active cache is another one: give both the same, by "
+            "App(cache=...)"
+        )
 
     def set_exception(self, invocation: BaseInvocation[Any, Any] | InvocationId, exception: BaseException) -> None:
         """Keep an exception.
@@ -198,13 +207,10 @@ class BaseStateBackend:
     # -- by the engine -----------------------------------------------------------------------------------------
 
     def _upsert_invocation(self, invocation: DistributedInvocation[Any, Any]) -> None:
-        new = NewInvocation(
-            id=invocation.invocation_id,
-            call=invocation.call.to_dto(),
-            parent=invocation.parent_invocation_id,
-            registrar=self._registrar,
-        )
-        self._engine.register([new])
+        try:
+            self._engine.status(invocation.invocation_id)
+        except InvocationNotFoundError:
+            self._app.orchestrator.register_invocation(invocation)
 
     def _get_invocation(self, invocation_id: InvocationId) -> DistributedInvocation[Any, Any] | None:
         try:
