@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
 from fleche.memo.active import Mode, active_mode, mode
@@ -44,8 +44,7 @@ def combined(one: Mode, other: Mode) -> Mode:
     return _OF[one in LOOK and other in LOOK, one in FILE and other in FILE]
 
 
-@contextmanager
-def working(asked: str | None) -> Iterator[Mode]:
+def working(asked: str | None) -> AbstractContextManager[Mode]:
     """Be in the mode of a call that is run here, with all that its body calls.
 
     Args:
@@ -53,13 +52,15 @@ def working(asked: str | None) -> Iterator[Mode]:
     """
     here = active_mode()
     own = _own.get() or here
+    together = own if asked is None else combined(own, Mode(asked))
+    return nullcontext(here) if together is here and own is here else _switched(own, together)
+
+
+@contextmanager
+def _switched(own: Mode, together: Mode) -> Iterator[Mode]:
     token = _own.set(own)
     try:
-        together = own if asked is None else combined(own, Mode(asked))
-        if together is here:
+        with mode(together):
             yield together
-        else:
-            with mode(together):
-                yield together
     finally:
         _own.reset(token)
