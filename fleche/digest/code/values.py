@@ -126,6 +126,8 @@ def _is_small(value: Any) -> bool:
             stack.extend(item if isinstance(item, dict) else ())
         elif isinstance(item, (int, float, complex)) or item is None:
             continue
+        elif isinstance(item, functools.singledispatchmethod):  # code, however many implementations are registered
+            stack.append(item.func)
         elif isinstance(size := getattr(item, "nbytes", None), int):
             budget -= size
         elif id(item) not in seen and not isinstance(item, type):
