@@ -503,7 +503,9 @@ class Walker:
         label = text(kind.__module__) + text(kind.__qualname__)
         edges = {label: self._class(cls) for label, cls in self._code_in(value, everywhere=False)[0]}
         node = Node("opaque", name, label, "by type", edges)
-        if self._deep and self._scope.covers(kind.__module__) and not is_opaque(value):
+        # Over a classmethod or staticmethod, which has no digest, a single dispatch has none, though it is code.
+        looked = self._scope.covers(kind.__module__) or isinstance(value, functools.singledispatchmethod)
+        if self._deep and looked and not is_opaque(value):
             self._nodes[id(value)] = node
             self._kept.append(value)
             self._todo.append(lambda: self._fill(node, self._held(value)))

@@ -26,13 +26,16 @@ class A:
     def m(self, x): return 1
     @m.register
     def _(self, x: int): return 2
+    @functools.singledispatchmethod
+    @classmethod
+    def c(cls, x): return 1
 
 class Slotted(A):
     __slots__ = ()
     __hash__ = None
 
 KEPT = [A() for _ in range(1000)]
-def f(x): return A().m(x)
+def f(x): return A().m(x), A.c(x)
 """
 CALLS = [
     "f(1); f('a')",
@@ -43,6 +46,7 @@ CALLS = [
 REGISTRATIONS = [
     "A.m.register(str, lambda self, x: 3)",
     "A.m.register(int, lambda self, x: 3)",
+    "A.c.register(str, classmethod(lambda cls, x: 3))",
 ]
 SCRIPT = """
 import sys
