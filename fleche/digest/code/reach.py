@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import gc
 import importlib
 import importlib.util
 import sys
@@ -55,6 +56,7 @@ _BY_NAME = frozenset(
         "__package__",
     }
 )
+_ORDER = type(functools.cmp_to_key(max))  # which shows its function to nobody but the collector
 _AT_CREATION = frozenset({"__init_subclass__", "__set_name__"})
 _WRAPPED = frozenset({"__wrapped__", *functools.WRAPPER_ASSIGNMENTS, "__type_params__"})
 _FUNCTION_TYPES = (types.BuiltinFunctionType, types.MethodWrapperType, types.WrapperDescriptorType)
@@ -376,6 +378,8 @@ class Walker:
             return {"get": value.func}
         if isinstance(value, (functools.partial, functools.partialmethod)):
             return {"function": value.func, "args": tuple(value.args), "keywords": dict(value.keywords)}
+        if isinstance(value, _ORDER):
+            return {"function": next((each for each in gc.get_referents(value) if each is not _ORDER), None)}
         wrapped = wrapped_by(value)
         return None if wrapped is None else {"function": wrapped}
 
