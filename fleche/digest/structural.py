@@ -10,6 +10,7 @@ import copyreg
 import dataclasses
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
+from functools import singledispatchmethod
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
@@ -25,8 +26,15 @@ _NEW = copyreg.__newobj__  # type: ignore[attr-defined]
 _STATE = "__getstate__()"
 """The name of a state that is not attributes."""
 
-_CACHED_HASH = "_attrs_cached_hash"
-"""Where attrs keeps the hash of an instance, once somebody has asked for it."""
+_KEEPS_METHODS = "_method_cache" in singledispatchmethod.__init__.__code__.co_names
+
+_MEMOS: dict[str, Callable[[type], bool]] = {
+    # attrs keeps the hash of an instance, once somebody has asked for it.
+    "_attrs_cached_hash": lambda cls: hasattr(cls, "__attrs_attrs__"),
+    # Python 3.13 keeps what was made for each object that the method was called on.
+    "_method_cache": lambda cls: issubclass(cls, singledispatchmethod) and _KEEPS_METHODS,
+}
+"""Attributes that are no part of the content of instances of some classes, since they can make them again."""
 
 _NOTHING: tuple[Any, ...] = (None, None, None, None)
 _NEW_EX = copyreg.__newobj_ex__  # type: ignore[attr-defined]
@@ -117,8 +125,9 @@ class Structure:
         if how == ("new",) and not (arguments or elements or pairs or setter):
             named = _named(state)
             if named is not None:
-                if _CACHED_HASH in named and hasattr(cls, "__attrs_attrs__"):
-                    named = {name: part for name, part in named.items() if name != _CACHED_HASH}
+                for memo, keeps in _MEMOS.items():
+                    if memo in named and keeps(cls):
+                        named = {name: part for name, part in named.items() if name != memo}
                 return self.record(value, named)
         last = (state,) if setter is None else (state, setter)
         groups = (how, arguments, last, elements, [key for key, _ in pairs], [item for _, item in pairs])

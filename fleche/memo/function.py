@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, Literal, ParamSpec, Self, TypeVar, overload
 
 from fleche.call.binding import FunctionProfile
@@ -475,6 +476,10 @@ class CachedFunction(Generic[P, R]):
 
     def __deepcopy__(self, memo: Any) -> Self:
         return self
+
+    def __digest__(self) -> Any:
+        """Return what counts of it as a value: the function that it wraps, and what that is bound to."""
+        return functools.reduce(MethodType, self._receiver, self.__wrapped__)
 
     def __reduce__(self) -> Any:
         from fleche.memo.carry import reduce_function

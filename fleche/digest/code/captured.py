@@ -34,7 +34,8 @@ def check_captured(path: str, function: FunctionType) -> None:
     Raises:
         Indigestible: Something has none.
     """
-    if lookup(function.__module__ or "", function.__qualname__) is function:
+    found = lookup(function.__module__ or "", function.__qualname__)
+    if found is function or getattr(found, "__wrapped__", None) is function:
         return  # there is one of it, and it is known by its name
     root = graph_of(function)
     for name, node in _opaque(root, set()) if root is not None else ():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import gc
 import importlib
 import importlib.util
 import sys
@@ -55,6 +56,7 @@ _BY_NAME = frozenset(
         "__package__",
     }
 )
+_ORDER = type(functools.cmp_to_key(max))  # which shows its function to nobody but the collector
 _AT_CREATION = frozenset({"__init_subclass__", "__set_name__"})
 _WRAPPED = frozenset({"__wrapped__", *functools.WRAPPER_ASSIGNMENTS, "__type_params__"})
 _FUNCTION_TYPES = (types.BuiltinFunctionType, types.MethodWrapperType, types.WrapperDescriptorType)
@@ -376,6 +378,8 @@ class Walker:
             return {"get": value.func}
         if isinstance(value, (functools.partial, functools.partialmethod)):
             return {"function": value.func, "args": tuple(value.args), "keywords": dict(value.keywords)}
+        if isinstance(value, _ORDER):
+            return {"function": next((each for each in gc.get_referents(value) if each is not _ORDER), None)}
         wrapped = wrapped_by(value)
         return None if wrapped is None else {"function": wrapped}
 
@@ -503,7 +507,9 @@ class Walker:
         label = text(kind.__module__) + text(kind.__qualname__)
         edges = {label: self._class(cls) for label, cls in self._code_in(value, everywhere=False)[0]}
         node = Node("opaque", name, label, "by type", edges)
-        if self._deep and self._scope.covers(kind.__module__) and not is_opaque(value):
+        # Over a classmethod or staticmethod, which has no digest, a single dispatch has none, though it is code.
+        looked = self._scope.covers(kind.__module__) or isinstance(value, functools.singledispatchmethod)
+        if self._deep and looked and not is_opaque(value):
             self._nodes[id(value)] = node
             self._kept.append(value)
             self._todo.append(lambda: self._fill(node, self._held(value)))

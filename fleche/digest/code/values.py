@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, MutableMapping, MutableSequence, MutableSet
 from typing import Any
 
+from fleche.digest.code.analysis import is_ours
 from fleche.digest.code.frames import word
 from fleche.digest.code.identity import home
 from fleche.digest.text import Digest
@@ -126,6 +127,8 @@ def _is_small(value: Any) -> bool:
             stack.extend(item if isinstance(item, dict) else ())
         elif isinstance(item, (int, float, complex)) or item is None:
             continue
+        elif isinstance(item, functools.singledispatchmethod):  # code, however many implementations are registered
+            stack.append(item.func)
         elif isinstance(size := getattr(item, "nbytes", None), int):
             budget -= size
         elif id(item) not in seen and not isinstance(item, type):
@@ -189,7 +192,7 @@ def code_in(
             todo += [item.__func__, item.__self__]
             continue
         walked = covers(kind.__module__) or "<locals>" in kind.__qualname__
-        if walked:
+        if walked and not is_ours(kind):  # a project may hold this library itself
             classes[f"{kind.__module__}.{kind.__qualname__}"] = kind
         if isinstance(item, dict):
             todo.extend(dict.keys(item))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import linecache
+import sys
 from typing import Any
 
 import pytest
@@ -32,8 +33,9 @@ def f(x, many=7):
 
 
 @pytest.fixture
-def tree() -> CodeTree:
+def tree(monkeypatch: pytest.MonkeyPatch) -> CodeTree:
     """The tree of a function that reaches something of every kind."""
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)  # with `python -m pytest` main is `pytest.__main__`
     name = "<tree>"
     linecache.cache[name] = (len(CELL), None, CELL.splitlines(keepends=True), name)
     space: dict[str, Any] = {"__name__": "__main__"}
