@@ -89,7 +89,7 @@ class Envelope:
     ) -> Envelope:
         """Return the envelope of a value that is pickled already; see `pack`."""
         serializer, stream, buffers = pickled
-        raw: list[bytes | memoryview] = [stream, *buffers]
+        raw: tuple[bytes | memoryview, ...] = (stream, *buffers)
         stored = shrunk(raw) if compress else raw
         header = Header.describe(serializer, raw, stored, _writers(value, bool(buffers)))
         return cls(header, stream, MemorySource(stored, header, "memory"), "memory", children)

@@ -98,10 +98,10 @@ class Header:
     @classmethod
     def describe(cls, serializer: Serializer, raw: Sequence[Bytes], stored: Sequence[Bytes], writers: str) -> Header:
         """Return the header of these parts: as they are, and as they will be stored."""
-        sums = [*map(_xxh3, raw)]
+        sums = tuple(map(_xxh3, raw))
         python = sys.version_info.minor
-        raw_sizes = [*map(len, raw)]
-        stored_sizes = raw_sizes if stored is raw else [*map(len, stored)]
+        raw_sizes = tuple(map(len, raw))
+        stored_sizes = raw_sizes if stored is raw else tuple(map(len, stored))
         sections = b""
         if len(raw) > 1:
             sections += _section(_BUFFERS, b"".join(map(_entry, raw_sizes[1:], sums[1:])))

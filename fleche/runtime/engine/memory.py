@@ -42,8 +42,8 @@ _HOLDING = frozenset({_S.PENDING, _S.RUNNING, _S.PAUSED, _S.RESUMED})  # these h
 _BETWEEN = frozenset({_S.KILLED, _S.PENDING_RECOVERY, _S.RUNNING_RECOVERY})  # nobody rests in these
 
 
-_Line = tuple[InvocationStatusRecord | None, datetime, str | None, str | None]
-"""One line of a history: record, time, note and registrar; see `Entry`."""
+_Line = InvocationStatusRecord | tuple[InvocationStatusRecord | None, datetime, str]
+"""One line of a history: a status; or a status if there is one, a time and a note."""
 
 
 class _Row:
@@ -172,7 +172,7 @@ class MemoryEngine:
 
     def _first(self, row: _Row, status: InvocationStatus, now: datetime) -> InvocationStatusRecord:
         record = status_record_transition(None, status, None, now)
-        row.history.append((record, now, None, row.new.registrar))
+        row.history.append(record)
         return record
 
     # -- statuses ----------------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ class MemoryEngine:
         """Set a status, and all that follows from it."""
         before = row.status
         row.record = record = status_record_transition(row.record, status, owner, now)
-        row.history.append((record, now, note, None))
+        row.history.append(record if note is None else (record, now, note))
         if row.place and status not in RULES.available:
             row.place = 0
             self._available -= 1
@@ -519,13 +519,15 @@ class MemoryEngine:
         """Return a history; see `Engine.history`."""
         with self._lock:
             row = self._rows.get(invocation_id)
-            lines = [] if row is None else list(row.history)
-        return [Entry(record=record, at=to_micros(at), note=note, registrar=by) for record, at, note, by in lines]
+            if row is None:
+                return []
+            first, *others = row.history
+        return [_entry(first, row.new.registrar), *map(_entry, others)]
 
     def note(self, invocation_id: InvocationId, note: str) -> None:
         """Add a line to a history; see `Engine.note`."""
         with self._lock:
-            self._row(invocation_id).history.append((None, self._clock.now(), note, None))
+            self._row(invocation_id).history.append((None, self._clock.now(), note))
 
     def keep(self, invocation_id: InvocationId, outcome: Outcome) -> None:
         """Keep an outcome; see `Engine.keep`."""
@@ -661,6 +663,11 @@ class MemoryEngine:
     def close(self) -> None:
         """Release nothing: there is nothing to release."""
         return
+
+
+def _entry(line: _Line, registrar: str | None = None) -> Entry:
+    record, at, note = (line, line.timestamp, None) if isinstance(line, InvocationStatusRecord) else line
+    return Entry(record=record, at=to_micros(at), note=note, registrar=registrar)
 
 
 def _unknown(invocation_id: InvocationId) -> InvocationNotFoundError:
