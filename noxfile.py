@@ -107,7 +107,11 @@ def docs(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Compare with peers in the same run, and print ratios."""
     install(session, "bench")
-    session.run("python", "-m", "benchmarks", *session.posargs, env=_clean())
+    peers = Path(session.create_tmp()) / "peers"  # what must not share an environment with ours
+    session.run("python", "-m", "venv", str(peers), silent=True)
+    python = str(peers / "bin" / "python")
+    session.run(python, "-m", "pip", "install", "-q", "pynenc", external=True)
+    session.run("python", "-m", "benchmarks", *session.posargs, env=_clean() | {"PEER_PYTHON": python})
 
 
 @nox.session
