@@ -11,6 +11,7 @@ from typing import Self
 
 from fleche.clock import SYSTEM, Clock
 from fleche.digest import Digest
+from fleche.spinlock import SpinLock
 from fleche.storage.forks import FORKS
 from fleche.storage.host import host_name
 from fleche.storage.leases import Holder, Owner, Waited, closed_circle
@@ -137,7 +138,7 @@ class ProcessLeases:
 
     def after_fork_in_child(self) -> None:
         """Hold nothing: the parent does."""
-        self._lock = threading.Lock()
+        self._lock = SpinLock()
         self._held: dict[str, ProcessLease] = {}
         self._waits: dict[str, set[str]] = {}
 
@@ -173,7 +174,7 @@ class ProcessLeases:
 
     def _changed(self, lease: ProcessLease) -> threading.Condition:
         if lease._changed is None:  # noqa: SLF001
-            lease._changed = threading.Condition(self._lock)  # noqa: SLF001
+            lease._changed = self._lock.condition()  # noqa: SLF001
         return lease._changed  # noqa: SLF001
 
     def _wake(self, lease: ProcessLease) -> None:

@@ -5,7 +5,6 @@ Values are kept as envelopes, so that what is loaded is the caller's own, exactl
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, NoReturn
 
@@ -14,6 +13,7 @@ from fleche.call.records import DigestedCall, QueryCall
 from fleche.clock import to_micros
 from fleche.digest import Digest, digest
 from fleche.errors import DamagedError, UnknownDigestError, UnreadableError
+from fleche.spinlock import SpinLock
 from fleche.storage.acceptances import TRACES, Acceptance, Forgotten, trace
 from fleche.storage.base import (
     CallMixin,
@@ -50,7 +50,7 @@ class MemoryBackend(StorageBackend):
 
     def __init__(self, storage: MutableMapping[Digest, Any] | None = None) -> None:
         self.storage: MutableMapping[Digest, Any] = {} if storage is None else storage
-        self._lock = threading.RLock()
+        self._lock = SpinLock()
 
     def put(self, value: Any, key: Digest) -> Digest:
         """Keep a value's bytes under a key."""
@@ -282,7 +282,7 @@ class MemoryStore:
         self.leases: Leases = ProcessLeases()
         self._loader: Loader = TRUSTED
         self.packing = packing
-        self._lock = threading.RLock()
+        self._lock = SpinLock()
 
     @property
     def trusted(self) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, MutableMapping, Sequence
 
 from fleche.call.records import DigestedCall, Outcome
 from fleche.digest import Digest
+from fleche.spinlock import SpinLock
 
 __all__ = ["MemoryIndex"]
 
@@ -22,7 +22,7 @@ class MemoryIndex:
 
     def __init__(self, storage: MutableMapping[Digest, DigestedCall]) -> None:
         self._storage = storage
-        self._lock = threading.Lock()
+        self._lock = SpinLock()
         self.reset()
 
     def reset(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import uuid
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from fleche.runtime import App, Arguments
 from fleche.runtime.call import Call, CallDTO, CallId, LazyCall, PreSerializedCall, compute_args_id
 from fleche.runtime.exceptions import SerializationError
 from fleche.runtime.identifiers import TaskId
+from fleche.runtime.invocation.base_invocation import new_invocation_id
 from fleche.testing import tasks
 from fleche.testing.tasks import bound
 
@@ -175,3 +178,25 @@ class TestArguments:
         assert arguments.shown("keys", 0) == "{a, b}"
         assert arguments.shown("full", 0) == f"{{a:1, b:{'x' * 50}}}"
         assert arguments.shown("truncated", 4) == "{a:1, b:xxxx...}"
+
+
+def test_invocation_ids_are_random_uuids() -> None:
+    """As text, and none twice."""
+    ids = [new_invocation_id() for _ in range(1000)]
+    assert len(set(ids)) == 1000
+    assert all(str(uuid.UUID(each)) == each and uuid.UUID(each).version == 4 for each in ids)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # of 3.12: other tests have left threads
+def test_a_forked_process_has_ids_of_its_own() -> None:
+    """Not those that its parent takes next."""
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writes, new_invocation_id().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writes)
+    with os.fdopen(reads) as told:
+        assert told.read() != new_invocation_id()

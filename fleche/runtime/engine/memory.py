@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -34,6 +33,7 @@ from fleche.runtime.invocation.status import (
     InvocationStatusRecord,
     status_record_transition,
 )
+from fleche.spinlock import SpinLock
 
 __all__ = ["MemoryEngine"]
 
@@ -99,8 +99,8 @@ class MemoryEngine:
 
     def __init__(self, clock: Clock = SYSTEM) -> None:
         self._clock = clock
-        self._lock = threading.RLock()
-        self._work = threading.Condition(self._lock)
+        self._lock = SpinLock()
+        self._work = self._lock.condition()
         self._watches = Watches(self._lock)
         self._reset()
 

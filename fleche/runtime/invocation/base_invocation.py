@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic
@@ -21,14 +22,31 @@ if TYPE_CHECKING:
 __all__ = ["BaseInvocation", "BaseInvocationGroup", "id_of", "new_invocation_id"]
 
 
-_VERSION_4 = 0x4000_8000000000000000  # version and variant of a random UUID
-_FREE = ~(0xF000_C000000000000000)  # what of it is random
+class _RandomIds:
+    """Random UUIDs, as text (RFC 9562, version 4).
+
+    The system's randomness is the seed only: to ask for it lets other threads have the interpreter, each time.
+    """
+
+    _MARK = 0x4000_8000000000000000  # the version and the variant
+    _FREE = ~(0xF000_C000000000000000)
+
+    def __init__(self) -> None:
+        self._random = random.Random()  # noqa: S311 - an id is no secret
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._random.seed)
+
+    def __call__(self) -> InvocationId:
+        text = f"{self._random.getrandbits(128) & self._FREE | self._MARK:032x}"
+        return InvocationId(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
+
+
+_random_id = _RandomIds()
 
 
 def new_invocation_id() -> InvocationId:
-    """Return an id that no other invocation has: a random UUID, as text (RFC 9562, version 4)."""
-    text = f"{int.from_bytes(os.urandom(16)) & _FREE | _VERSION_4:032x}"
-    return InvocationId(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
+    """Return an id that no other invocation has."""
+    return _random_id()
 
 
 class BaseInvocation(ABC, Generic[Params, Result]):

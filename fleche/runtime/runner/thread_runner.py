@@ -23,6 +23,7 @@ from fleche.runtime.invocation.dist_invocation import DistributedInvocation
 from fleche.runtime.invocation.status import InvocationStatus
 from fleche.runtime.runner.base_runner import BaseRunner
 from fleche.runtime.runner.deadlines import Deadlines
+from fleche.spinlock import SpinLock
 
 if TYPE_CHECKING:
     from fleche.runtime.app import App
@@ -46,7 +47,7 @@ class ThreadRunner(BaseRunner):
     def __init__(self, app: App) -> None:
         super().__init__(app)
         self._slots = _Slots(self.max_parallel_slots)
-        self._lock = threading.Lock()
+        self._lock = SpinLock()
         self._threads: set[threading.Thread] = set()
         self._bodies: dict[tuple[InvocationId, int], _Body] = {}
         self._deadlines = Deadlines()
@@ -206,8 +207,8 @@ class ThreadRunner(BaseRunner):
             self._bodies[place] = body
         token = _bodies.set({**_bodies.get(), self.runner_id: body})
         waiting = WAITING.set(partial(self._slotless_body, body))
+        limit = self.app.execution.timeout(claimed)
         try:
-            limit = self.app.execution.timeout(claimed)
             if limit:
                 self._deadlines.add(place, limit, partial(self._give_up, body, limit))
             change = self.app.execution.run(claimed, self.runner_id)
@@ -218,7 +219,8 @@ class ThreadRunner(BaseRunner):
         finally:
             WAITING.reset(waiting)
             _bodies.reset(token)
-            self._deadlines.drop(place)
+            if limit:
+                self._deadlines.drop(place)
             with self._lock:
                 del self._bodies[place]
         return change, self._slots.finish(body)
@@ -317,7 +319,7 @@ class _Slots:
     def __init__(self, count: int) -> None:
         self._free = count
         self._first = 0
-        self._changed = threading.Condition()
+        self._changed = SpinLock().condition()
 
     def take(self, stopping: Any) -> bool:
         """Take a slot, waited for if need be; return False where the runner stops."""
