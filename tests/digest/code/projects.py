@@ -87,8 +87,13 @@ def write(directory: Path, files: Files) -> None:
 def imported(directory: Path, name: str = "pkg.main") -> Iterator[ModuleType]:
     """Import a module of a project in a directory, and forget the project afterwards.
 
-    A name that ends in ``.py`` is a script: it runs as ``__main__``.
+    A name that ends in ``.py`` is a script: it runs as ``__main__``. What others imported under names of the project
+    is not there meanwhile.
     """
+    own = {path.stem for path in directory.iterdir()}
+    hidden = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in own}
+    for each in hidden:
+        del sys.modules[each]
     sys.path.insert(0, str(directory))
     importlib.invalidate_caches()
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
@@ -101,6 +106,7 @@ def imported(directory: Path, name: str = "pkg.main") -> Iterator[ModuleType]:
         sys.path.remove(str(directory))
         for found in [name for name, module in sys.modules.items() if _below(name, module, directory)]:
             del sys.modules[found]
+        sys.modules.update(hidden)
 
 
 def _script(path: Path) -> ModuleType:
