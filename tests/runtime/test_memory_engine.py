@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 import fleche
 from fleche.runtime import App
 from fleche.runtime.engine import Change, Engine, MemoryEngine, Slots
+from fleche.runtime.identifiers import InvocationId
 from fleche.runtime.invocation.status import InvocationStatus
+from fleche.runtime.runner import ThreadRunner
+from fleche.testing import tasks
 from fleche.testing.clock import ManualClock
 from fleche.testing.engine_machine import EngineMachine
 from fleche.testing.engines import EngineTests
 from fleche.testing.runtime.steps import change, claim, new, ok, run
 from fleche.testing.runtimes import PolicyTests
+from fleche.testing.tasks import bound
 
 
 class TestMemoryEngine(EngineTests):
@@ -57,6 +63,26 @@ def test_purging_leaves_nothing_behind() -> None:
         if isinstance(value, dict | list | set | tuple) or hasattr(value, "popleft"):
             assert value == getattr(empty, name), name
     assert vars(engine._graph) == vars(empty._graph)
+    assert vars(engine._waits) == vars(empty._waits)
+    assert not engine._watches._watching
+
+
+def test_a_group_is_looked_over_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look costs what has ended since, not all members again."""
+    looks = 0
+    look = MemoryEngine._is_over
+
+    def counted(engine: MemoryEngine, invocation_id: InvocationId) -> bool:
+        nonlocal looks
+        looks += 1
+        return look(engine, invocation_id)
+
+    monkeypatch.setattr(MemoryEngine, "_is_over", counted)
+    app = App("group", cache=fleche.cache())
+    group = bound(tasks.add, app).parallelize([(n,) for n in range(300)])
+    with ThreadRunner(app):
+        assert sum(1 for _ in group.results) == 300
+    assert looks == 300
 
 
 class TestMemoryPolicy(PolicyTests):

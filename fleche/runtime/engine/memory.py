@@ -538,9 +538,9 @@ class MemoryEngine:
 
     def watch(self, ids: Collection[InvocationId]) -> MemoryWatch:
         """Return a watch of some invocations; see `Engine.watch`."""
+        each = dict.fromkeys(ids)
         with self._lock:
-            ended = [invocation_id for invocation_id in ids if self._is_over(invocation_id)]
-            return self._watches.add(ids, ended)
+            return self._watches.add(each, [*filter(self._is_over, each)])
 
     def _is_over(self, invocation_id: InvocationId) -> bool:
         row = self._rows.get(invocation_id)
@@ -556,11 +556,12 @@ class MemoryEngine:
         """Block until some are final; see `Engine.until_final`."""
         if isinstance(ids, MemoryWatch):
             return ids.ended(timeout, stop=stop)
+        each = dict.fromkeys(ids)
         with self._lock:
-            ended = [invocation_id for invocation_id in ids if self._is_over(invocation_id)]
+            ended = [*filter(self._is_over, each)]
             if ended or timeout == 0:
                 return ended
-            watch = self._watches.add(ids, ended)
+            watch = self._watches.add(each, ended)
         with watch:
             return watch.ended(timeout, stop=stop)
 

@@ -18,13 +18,13 @@ class MemoryWatch(Collection[InvocationId]):
 
     Args:
         watches: What tells it.
-        ids: The invocations.
+        ids: The invocations; the watch's own from now on.
         ended: Those of them that are final already.
     """
 
-    def __init__(self, watches: Watches, ids: Collection[InvocationId], ended: list[InvocationId]) -> None:
+    def __init__(self, watches: Watches, ids: dict[InvocationId, None], ended: list[InvocationId]) -> None:
         self._watches = watches
-        self._left = dict.fromkeys(ids)
+        self._left = ids
         self._ended = ended
         self._news = threading.Event()
 
@@ -84,10 +84,10 @@ class Watches:
         self._lock = lock
         self._watching: dict[InvocationId, list[MemoryWatch]] = {}
 
-    def add(self, ids: Collection[InvocationId], ended: list[InvocationId]) -> MemoryWatch:
+    def add(self, ids: dict[InvocationId, None], ended: list[InvocationId]) -> MemoryWatch:
         """Return a watch of invocations of which some are final already."""
         watch = MemoryWatch(self, ids, ended)
-        for invocation_id in set(ids).difference(ended) if ended else ids:
+        for invocation_id in ids.keys() - ended if ended else ids:
             self._watching.setdefault(invocation_id, []).append(watch)
         return watch
 

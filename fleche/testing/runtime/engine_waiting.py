@@ -153,6 +153,35 @@ class WaitingTests(EngineSuite):
         assert engine.until_final([a], 0) == [a]
         assert engine.until_final([InvocationId("gone")], 0) == [InvocationId("gone")]
 
+    def test_a_watch_tells_each_end_once(self, engine: Engine) -> None:
+        """Whether it came before the watch, between two looks or during one; what is gone counts as ended."""
+        a, b, c = engine.register([new(arguments=str(n)) for n in range(3)])
+        one, two, three = claim(engine, 3)
+        finish(engine, one)
+        with engine.watch([a, b, c, InvocationId("gone"), a]) as watch:
+            assert sorted(watch.ended(0)) == sorted([a, "gone"])
+            assert watch.ended(0) == []
+            finish(engine, two)
+            assert list(watch) == [b, c]
+            assert watch.ended() == [b]
+            assert (len(watch), b in watch, c in watch) == (1, False, True)
+            last = threading.Thread(target=finish, args=(engine, three))
+            last.start()
+            assert engine.until_final(watch, 30) == [c]
+            last.join()
+            assert watch.ended() == []  # nothing is left to wait for
+
+    def test_a_watch_can_be_stopped_and_closed(self, engine: Engine) -> None:
+        """A wake lets it ask; once it is closed it is told of nothing, and others that watch the same still are."""
+        (a,) = engine.register([new()])
+        with engine.watch([a]) as other:
+            with engine.watch([a]) as watch:
+                assert watch.ended(30, stop=lambda: True) == []
+            (one,) = claim(engine)
+            finish(engine, one)
+            assert watch.ended(0) == []
+            assert other.ended() == [a]
+
     def test_who_waits_for_work_is_told_of_it(self, engine: Engine) -> None:
         """Something to claim, a wake, or a stop lets it go on."""
         got: list[bool] = []
