@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from enum import Enum
@@ -31,8 +32,8 @@ def table(kind: type[conf.ConfigBase]) -> str:
 
 def described(kind: type) -> dict[str, str]:
     """Return what the docstring of a class says of each attribute."""
-    body = (kind.__doc__ or "").partition("Attributes:\n")[2]
-    found = re.findall(r"^        (\w+): (.*(?:\n            .*)*)", body, re.MULTILINE)
+    body = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2]
+    found = re.findall(r"^    (\w+): (.*(?:\n        .*)*)", body, re.MULTILINE)
     return {name: " ".join(text.split()).replace("``", "`") for name, text in found}
 
 
