@@ -15,6 +15,7 @@ import fleche
 from fleche.caches import Cache
 from fleche.digest.files import MEMO
 from fleche.memo.active import _cache, _meta, _mode, defaults
+from fleche.storage import registry, serializers
 from fleche.storage.base import RecordStore
 from fleche.storage.embedded import EmbeddedStore
 from fleche.storage.file import FileStore
@@ -28,12 +29,14 @@ hypothesis.settings.load_profile("ci")
 
 @pytest.fixture(autouse=True)
 def _no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test sees, or writes to, the store and the settings of whoever runs it."""
+    """No test sees, or writes to, the store and the settings of whoever runs it; what it registers is gone after it."""
     for name in [name for name in os.environ if name.startswith("FLECHE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("FLECHE_DIR", str(tmp_path / "default-store"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no-config"))
     monkeypatch.setattr(MEMO, "beyond", lambda: None)
+    monkeypatch.setattr(registry, "STORAGES", registry.StorageRegistry())
+    monkeypatch.setattr(serializers, "SERIALIZERS", serializers.Serializers())
     before = dict(defaults.__dict__)
     defaults.cache = None
     defaults._mode = None

@@ -40,7 +40,6 @@ from fleche.storage import (
     is_registered_storage,
     register_serializer,
     register_storage,
-    registry,
     serializers,
 )
 from fleche.storage.envelope import Envelope
@@ -50,13 +49,6 @@ from fleche.storage.safe_loader import SAFE
 from fleche.storage.thread_safe import PerKeyLockMixin
 
 pytestmark = pytest.mark.portable
-
-
-@pytest.fixture(autouse=True)
-def _own_registries(monkeypatch):
-    """What a test registers is gone after it."""
-    monkeypatch.setattr(registry, "STORAGES", registry.StorageRegistry())
-    monkeypatch.setattr(serializers, "SERIALIZERS", serializers.Serializers())
 
 
 class Shelf(StorageBackend):
