@@ -411,7 +411,7 @@ class Engine(Protocol):
         Args:
             dead_before: A runner without a sign of life since then is dead: what it owns is orphaned.
             pending_before: What is pending since before then is orphaned, as is what was left between two steps, and
-                what waits for a running slot though one is free.
+                what waits for a running slot though one is free that nobody comes for from the queue.
         """
 
     def forget(self, invocation_id: InvocationId) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from fleche.clock import SYSTEM, Clock, to_micros
@@ -610,10 +610,12 @@ class MemoryEngine:
     def orphans(self, *, dead_before: int, pending_before: int) -> list[Info]:
         """Return what nobody will move on; see `Engine.orphans`."""
         with self._lock:
-            rows = [row for row in self._rows.values() if self._is_orphan(row, dead_before, pending_before)]
+            rows = [*self._rows.values()]
+            coming = Counter(row.new.slots.key for row in rows if row.place and row.new.slots is not None)
+            rows = [row for row in rows if self._is_orphan(row, dead_before, pending_before, coming)]
             return [_info(row) for row in sorted(rows, key=lambda row: row.sequence)]
 
-    def _is_orphan(self, row: _Row, dead_before: int, pending_before: int) -> bool:
+    def _is_orphan(self, row: _Row, dead_before: int, pending_before: int, coming: Mapping[str, int]) -> bool:
         status = row.status
         if status in RULES.final:
             return False
@@ -624,8 +626,13 @@ class MemoryEngine:
             runner = self._runners.get(row.record.runner_id or "")
             return runner is None or runner.seen < dead_before
         if status is _S.CONCURRENCY_CONTROLLED:
-            return since < pending_before and self._has_slot(row)
+            return since < pending_before and self._is_passed_over(row, coming)
         return status in _BETWEEN and since < pending_before
+
+    def _is_passed_over(self, row: _Row, coming: Mapping[str, int]) -> bool:
+        """Whether one waits for a slot though there are more than those who come from the queue may take."""
+        slots = row.new.slots
+        return slots is None or len(self._holders.get(slots.key, ())) + coming.get(slots.key, 0) < slots.capacity
 
     # -- forgetting --------------------------------------------------------------------------------------------
 

@@ -66,6 +66,17 @@ class RecoveryTests(EngineSuite):
         assert {info.id for info in found} == {one, plain, stray.id}
         assert engine.status(two).status is _S.CONCURRENCY_CONTROLLED
 
+    def test_who_waits_for_a_slot_that_another_comes_for_is_no_orphan(self, engine: Engine, clock: ManualClock) -> None:
+        """However long it takes until a worker claims that one."""
+        slots = Slots(key="s", waits=True)
+        ids = engine.register([new(arguments=str(n), slots=slots) for n in range(3)])
+        (one,) = claim(engine, 3)
+        ok(engine, change(one, _S.REROUTED))
+        clock.advance(10)
+        now = engine.now()
+        assert engine.orphans(dead_before=0, pending_before=now - 5 * _SECOND) == []
+        assert [engine.status(each).status for each in ids[1:]] == [_S.REROUTED, _S.CONCURRENCY_CONTROLLED]
+
     @pytest.mark.parametrize("status", [_S.PENDING_RECOVERY, _S.RUNNING_RECOVERY])
     def test_a_recovery_that_was_cut_in_two_is_found(self, engine: Engine, clock: ManualClock, status: _S) -> None:
         """Whoever recovered it died between the two steps; a moment after the first one, it may yet make the second."""
