@@ -19,7 +19,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 OLDEST = "3.11"
 NEWER = [python for python in nox.project.python_versions(PROJECT) if python != OLDEST]
 PORTABLE = ["tests", "-m", "portable"]  # what every interpreter must agree on
-GOLDEN = ["tests/digest", "tests/call", "--ignore=tests/digest/code", "-m", "portable"]  # the part with vectors
+GOLDEN = ["tests/digest", "tests/call", "--ignore=tests/digest/code/test_edits.py", "-m", "portable"]  # the quick part
 
 
 def install(session: nox.Session, *groups: str) -> None:
