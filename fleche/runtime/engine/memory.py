@@ -144,7 +144,7 @@ class MemoryEngine:
             return new.id
         self._sequence += 1
         row = self._rows[new.id] = _Row(new, self._sequence)
-        later = new.due is not None and new.due > to_micros(now)
+        later = new.answer is None and new.due is not None and new.due > to_micros(now)
         row.record = self._first(row, _S.SCHEDULED if later else _S.REGISTERED, now)
         self._tasks.setdefault(row.task, {})[new.id] = None
         for tag in new.tags:
@@ -567,7 +567,7 @@ class MemoryEngine:
 
     def until_work(self, timeout: float | None = None, *, stop: Callable[[], bool] | None = None) -> bool:
         """Block until there may be work; see `Engine.until_work`."""
-        with self._work:
+        with self._lock:
             if not self._available and not (stop is not None and stop()):
                 self._work.wait(self._patience(timeout))
             return bool(self._available)
@@ -586,7 +586,7 @@ class MemoryEngine:
 
     def wake(self) -> None:
         """Let everyone who is in `until_work` go on."""
-        with self._work:
+        with self._lock:
             self._work.notify_all()
             self._watches.wake()
 
