@@ -8,10 +8,12 @@ from typing import Any, Self
 
 __all__ = ["SpinLock"]
 
+_RLock: Any = type(threading.RLock())
+_take = _RLock.acquire
 _LOOKS = 1000  # before a thread blocks as on any other lock: its holder is then not just about to leave
 
 
-class SpinLock:
+class SpinLock(_RLock):  # type: ignore[misc]
     """A reentrant lock for sections that are short and never block.
 
     A thread that blocks on an ordinary lock is given it while it still waits for the interpreter, so the thread that
@@ -23,27 +25,18 @@ class SpinLock:
     ...     pass
     """
 
-    __slots__ = ("_acquire_restore", "_is_owned", "_release_save", "_take", "release")
-
-    def __init__(self) -> None:
-        lock: Any = threading.RLock()
-        self._take = lock.acquire
-        self.release = lock.release
-        # what a condition asks of a reentrant lock
-        self._is_owned = lock._is_owned  # noqa: SLF001
-        self._release_save = lock._release_save  # noqa: SLF001
-        self._acquire_restore = lock._acquire_restore  # noqa: SLF001
+    __slots__ = ()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock, as `threading.RLock.acquire` does."""
-        taken: bool = self._take(False)
+        taken: bool = _take(self, False)
         if taken or not blocking:
             return taken
         for _ in range(_LOOKS if timeout < 0 else 0):
             time.sleep(0)  # lets go of the interpreter
-            if self._take(False):
+            if _take(self, False):
                 return True
-        found: bool = self._take(True, timeout)
+        found: bool = _take(self, True, timeout)
         return found
 
     def condition(self) -> threading.Condition:
@@ -52,9 +45,13 @@ class SpinLock:
         return threading.Condition(lock)
 
     def __enter__(self) -> Self:
-        if not self._take(False):
-            self.acquire()
+        # What is interrupted here, by Ctrl-C, would have the lock for good: no block has been entered that gives it
+        # back. To leave it is the way of the lock beneath, which nothing interrupts.
+        try:
+            if not _take(self, False):
+                self.acquire()
+        except BaseException:
+            if self._is_owned():
+                self.release()
+            raise
         return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()

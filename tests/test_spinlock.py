@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from contextlib import suppress
+from types import FrameType
+from typing import Any
 
 import pytest
 
+from fleche import spinlock
 from fleche.spinlock import SpinLock
 
 
@@ -88,6 +93,49 @@ def test_a_condition_is_not_told_by_who_does_not_hold_it() -> None:
     """As with any lock."""
     with pytest.raises(RuntimeError, match="un-acquired"):
         SpinLock().condition().notify()
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_an_interruption_leaves_it_as_it_was(outside: bool) -> None:
+    """Wherever in it Ctrl-C comes, it is free afterwards, or still held by who held it before."""
+    step = 0
+    while _is_interrupted(step, outside=outside):
+        step += 1
+    assert step > 1
+
+
+def _is_interrupted(step: int, *, outside: bool) -> bool:
+    """Interrupt the lock's own code at a step; return whether there is such a step."""
+    lock, interrupt = SpinLock(), _Interrupt(step)
+    if outside:
+        lock.acquire()
+    with suppress(KeyboardInterrupt), interrupt, lock:
+        pass
+    if outside:
+        assert not _takes(lock)
+        lock.release()
+    assert _takes(lock), f"held for good, where it was interrupted at step {step}"
+    return interrupt.left < 0
+
+
+class _Interrupt:
+    """The block in which a lock is interrupted at a step: at the begin of a function, or after a call of one in C."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def __enter__(self) -> None:
+        self._before = sys.getprofile()
+        sys.setprofile(self._look)
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(self._before)
+
+    def _look(self, frame: FrameType, event: str, _: Any) -> None:
+        if event in ("call", "c_return") and frame.f_code.co_filename == spinlock.__file__:
+            self.left -= 1
+            if self.left == -1:
+                raise KeyboardInterrupt
 
 
 def _takes(lock: SpinLock, *how: bool | float) -> bool:

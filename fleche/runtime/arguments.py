@@ -13,6 +13,7 @@ __all__ = ["Arguments", "Binding"]
 
 _KIND = inspect.Parameter
 _EMPTY = id(inspect.Parameter.empty)
+_BY_PLACE = (_KIND.POSITIONAL_ONLY, _KIND.POSITIONAL_OR_KEYWORD)
 
 
 class Arguments:
@@ -82,7 +83,7 @@ class Arguments:
 class Binding:
     """How the calls of one function are bound to its parameters, and spelled for it again.
 
-    All that `inspect.Signature` says holds; where each parameter can be given by name, it is not asked each time.
+    A call is bound as the function itself would bind it.
 
     Args:
         signature: The signature of the function.
@@ -94,6 +95,9 @@ class Binding:
         self._is_plain = all(each.kind in (_KIND.POSITIONAL_OR_KEYWORD, _KIND.KEYWORD_ONLY) for each in parameters)
         self._positional = tuple(each.name for each in parameters if each.kind is _KIND.POSITIONAL_OR_KEYWORD)
         self._keyword = tuple(each.name for each in parameters if each.kind is _KIND.KEYWORD_ONLY)
+        self._by_place = tuple(each.name for each in parameters if each.kind in _BY_PLACE)
+        self._by_name = frozenset((*self._positional, *self._keyword))
+        self._kinds = frozenset(each.kind for each in parameters)
         self._order = tuple((each.name, each.default) for each in parameters)
         self._sentinels = {each.name: each.default for each in parameters if _is_sentinel(each.default)}
 
@@ -110,9 +114,39 @@ class Binding:
                 found = {name: given.pop(name, default) for name, default in self._order}
                 if not given and _EMPTY not in map(id, found.values()):
                     return Arguments(found)
-        bound = self._signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        return Arguments(bound.arguments)
+        bound = self._bound(args, kwargs)
+        if bound is None:
+            self._signature.bind(*args, **kwargs)  # tells what is wrong
+            raise TypeError("it cannot be called so")
+        return Arguments(bound)
+
+    def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the arguments of a call by name, or None where the function cannot be called so.
+
+        `inspect` of some versions refuses a name of a positional-only parameter among those that ``**kwargs`` takes.
+        """
+        given = dict(zip(self._by_place, args, strict=False))
+        rest = args[len(self._by_place) :]
+        named = {name: value for name, value in kwargs.items() if name in self._by_name}
+        more = {name: value for name, value in kwargs.items() if name not in self._by_name}
+        if (rest and _KIND.VAR_POSITIONAL not in self._kinds) or (more and _KIND.VAR_KEYWORD not in self._kinds):
+            return None
+        if not given.keys().isdisjoint(named):
+            return None
+        given |= named
+        found: dict[str, Any] = {}
+        for name, parameter in self._signature.parameters.items():
+            if parameter.kind is _KIND.VAR_POSITIONAL:
+                found[name] = rest
+            elif parameter.kind is _KIND.VAR_KEYWORD:
+                found[name] = more
+            elif name in given:
+                found[name] = given[name]
+            elif parameter.default is _KIND.empty:
+                return None
+            else:
+                found[name] = parameter.default
+        return found
 
     def own(self, arguments: Arguments) -> Arguments:
         """Return arguments as the function itself knows them: a sentinel among its defaults is that very object.
@@ -144,19 +178,21 @@ class Binding:
     def _spelled(self, given: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         positional: list[Any] = []
         keyword: dict[str, Any] = {}
-        by_place = True
         for name, parameter in self._signature.parameters.items():
-            if name not in given:
-                by_place = by_place and parameter.kind is _KIND.KEYWORD_ONLY
-                if parameter.default is _KIND.empty and parameter.kind not in (_KIND.VAR_POSITIONAL, _KIND.VAR_KEYWORD):
-                    raise TypeError(f"missing argument {name!r}")
+            kind = parameter.kind
+            if name in given:
+                value = given.pop(name)
+            elif kind in (_KIND.VAR_POSITIONAL, _KIND.VAR_KEYWORD):
                 continue
-            value = given.pop(name)
-            if parameter.kind is _KIND.VAR_POSITIONAL:
+            elif parameter.default is _KIND.empty:
+                raise TypeError(f"missing argument {name!r}")
+            else:
+                value = parameter.default  # without which those that come after it would take its place
+            if kind is _KIND.VAR_POSITIONAL:
                 positional += value
-            elif parameter.kind is _KIND.VAR_KEYWORD:
+            elif kind is _KIND.VAR_KEYWORD:
                 keyword |= value
-            elif parameter.kind is _KIND.KEYWORD_ONLY or not (by_place or parameter.kind is _KIND.POSITIONAL_ONLY):
+            elif kind is _KIND.KEYWORD_ONLY:
                 keyword[name] = value
             else:
                 positional.append(value)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 
 from fleche.memo.active import Mode, active_mode, mode
@@ -50,17 +49,29 @@ def working(asked: str | None) -> AbstractContextManager[Mode]:
     Args:
         asked: What the call took along.
     """
-    here = active_mode()
-    own = _own.get() or here
-    together = own if asked is None else combined(own, Mode(asked))
-    return nullcontext(here) if together is here and own is here else _switched(own, together)
+    return _Working(asked)
 
 
-@contextmanager
-def _switched(own: Mode, together: Mode) -> Iterator[Mode]:
-    token = _own.set(own)
-    try:
-        with mode(together):
-            yield together
-    finally:
-        _own.reset(token)
+class _Working:
+    """The block in which a body runs in the mode of its call and of its worker."""
+
+    __slots__ = ("_asked", "_switched", "_token")
+
+    def __init__(self, asked: str | None) -> None:
+        self._asked = asked
+
+    def __enter__(self) -> Mode:
+        here = active_mode()
+        own = _own.get() or here
+        together = own if self._asked is None else combined(own, Mode(self._asked))
+        # Noted also where nothing is switched: what the body sets of its own is not the worker's.
+        self._token = _own.set(own)
+        self._switched = None if together is here else mode(together)
+        if self._switched is not None:
+            self._switched.__enter__()
+        return together
+
+    def __exit__(self, *_: object) -> None:
+        if self._switched is not None:
+            self._switched.__exit__(None, None, None)
+        _own.reset(self._token)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from fleche.call import FunctionProfile, Outcome
 from fleche.digest import Digest, digest
-from fleche.errors import ConfigError, MissError, UnknownDigestError
+from fleche.errors import ConfigError, Indigestible, MissError, UnknownDigestError
 from fleche.memo.active import Mode
 from fleche.memo.engine import Engine as MemoEngine
 from fleche.memo.function import CachedFunction
 from fleche.memo.futures import revived
+from fleche.memo.memo import Untouched
 from fleche.memo.options import Options
 from fleche.memo.references import resolved
 
@@ -76,7 +77,15 @@ class TaskResults:
             Indigestible: One has none.
         """
         bound = self._memo.profile.bind(args, kwargs)
-        return {name: digest(value, name=name) for name, value in bound.items()}
+        return {name: self._identity(name, value) for name, value in bound.items()}
+
+    def _identity(self, name: str, value: Any) -> Digest:
+        try:
+            return digest(value, name=name)
+        except Indigestible:
+            if not self._memo.profile.is_default(name, value):
+                raise
+            return digest(Untouched(name))  # as in a key
 
     def answer(self, sealed: Sealed) -> Digest | None:
         """Return the key of the record that answers a call, or None; a cache that fails answers nothing."""

@@ -136,7 +136,7 @@ class Task(Generic[Params, Result]):
 
     # -- calling -----------------------------------------------------------------------------------------------
 
-    def __call__(self, *args: Params.args, **kwargs: Params.kwargs) -> BaseInvocation[Params, Result]:
+    def __call__(self, /, *args: Params.args, **kwargs: Params.kwargs) -> BaseInvocation[Params, Result]:
         """Return an invocation of the call.
 
         Raises:
@@ -145,7 +145,7 @@ class Task(Generic[Params, Result]):
         """
         return self._call(self.args(*args, **kwargs))
 
-    def args(self, *args: Params.args, **kwargs: Params.kwargs) -> Arguments:
+    def args(self, /, *args: Params.args, **kwargs: Params.kwargs) -> Arguments:
         """Return the arguments of a call, without making it.
 
         Raises:
@@ -301,7 +301,7 @@ class Scheduled(Generic[Params, Result]):
     ) -> None:
         self._task, self._delay, self._at, self._priority = task, delay, at, priority
 
-    def __call__(self, *args: Params.args, **kwargs: Params.kwargs) -> BaseInvocation[Params, Result]:
+    def __call__(self, /, *args: Params.args, **kwargs: Params.kwargs) -> BaseInvocation[Params, Result]:
         """Return an invocation of the call."""
         due = None if self._at is None else to_micros(self._at)
         if self._delay is not None:

@@ -116,6 +116,15 @@ def asks_tally(name: str) -> Any:
     return here("tally")(name).result, here("tally").cached(f"{name} cached")
 
 
+@app.task
+def waits_in_mode(name: str, mode: str) -> Any:
+    """Wait for another, which is due a while later, in a mode of its own."""
+    from fleche import mode as in_mode
+
+    with in_mode(mode):
+        return here("note").schedule(delay=1)(name, 1).result
+
+
 @app.task(effect=True)
 def wait_for(name: str, value: Any = None) -> Any:
     """Say that it began, and wait until a gate is opened."""

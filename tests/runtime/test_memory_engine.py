@@ -85,6 +85,35 @@ def test_a_group_is_looked_over_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert looks == 300
 
 
+def test_who_waits_again_and_again_is_noted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that waits for each of a group costs no more memory than its members, and looks for no circle in vain."""
+    looks: list[object] = []
+    monkeypatch.setattr("fleche.runtime.engine.memory.circle", lambda *found: looks.append(found))
+    engine = MemoryEngine()
+    body, *members = engine.register([new(arguments=str(n)) for n in range(50)])
+    (one,) = claim(engine)
+    run(engine, one)
+    for _ in members:
+        engine.wait(body, members)
+        engine.stop_waiting(body)
+    assert len(engine._blocking) == len(members)
+    assert not looks
+
+
+def test_what_was_waited_for_is_forgotten_where_no_claim_asks() -> None:
+    """Workers that take what others wait for in its turn leave nothing behind, however many there were."""
+    engine = MemoryEngine()
+    body, *_ = engine.register([new()])
+    run(engine, claim(engine)[0])
+    for _ in range(200):
+        (member,) = engine.register([new()])
+        engine.wait(body, [member])
+        _, (one,) = engine.step("w", limit=1, start=True, blockers=False)
+        ok(engine, change(one, InvocationStatus.SUCCESS))
+        engine.purge(engine.now() + 1)
+    assert len(engine._blocking) < 50
+
+
 class TestMemoryPolicy(PolicyTests):
     """The policy of recovery, in memory."""
 

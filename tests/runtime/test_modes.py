@@ -98,6 +98,17 @@ def test_a_body_that_is_run_while_another_waits_has_its_own_mode(app: App) -> No
     assert record.name == "tally"
 
 
+@pytest.mark.parametrize("mode", ["off", "read", "refresh", "frozen"])
+def test_a_body_is_not_run_in_the_mode_in_which_another_waits(app: App, mode: str) -> None:
+    """That mode is for what the other calls."""
+    waiting = bound(tasks.waits_in_mode, app)("modes waiting", mode)
+    other = bound(tasks.tally, app)(f"modes waiting {mode}")
+    bound(tasks.note, app)
+    InlineRunner(app).drain()
+    assert (waiting.result, other.result) == (1, 1)
+    assert sorted(record.name for record in fleche.cache().query()) == ["tally", "waits_in_mode"]
+
+
 def test_a_worker_has_its_mode_again_after_a_body() -> None:
     """Also where the body fails."""
     assert carried() is None

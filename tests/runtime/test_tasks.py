@@ -243,6 +243,22 @@ class TestCalls:
         assert task.args(1, 5) == task.args(y=5, x=1) == Arguments({"x": 1, "y": 5})
         assert task(1, 5) == task(x=1, y=5)
 
+    def test_names_are_the_functions_own(self, app: App) -> None:
+        """Whatever they are called elsewhere; what ``**more`` takes may be named as what goes by position only."""
+        task = bound(tasks.everything, app)
+        more = {"self": 1, "a": 2, "args": 3, "kwargs": 4}
+        calls = [task(0, d=5, **more), task.schedule(priority=1)(0, d=5, **more)]
+        InlineRunner(app).drain()
+        assert [call.result for call in calls] == [(0, 2, 3, (), 5, 5, more)] * 2
+        assert task.args(0, d=5, **more).kwargs["more"] == more
+
+    def test_arguments_that_are_missing_have_their_defaults(self, app: App) -> None:
+        """What comes after them does not take their place."""
+        task = bound(tasks.everything, app)
+        (call,) = task.parallelize([Arguments({"a": 0, "rest": (7,), "d": 1})])
+        InlineRunner(app).drain()
+        assert call.result == (0, 2, 3, (7,), 1, 5, {})
+
     def test_arguments_are_the_callers(self, app: App) -> None:
         """Changing one after the call changes nothing."""
         values = [1]

@@ -109,7 +109,8 @@ class MemoryEngine:
         self._tags: dict[str, dict[InvocationId, None]] = {}
         self._tasks: dict[str, dict[InvocationId, None]] = {}
         self._ready: list[tuple[int, int, InvocationId]] = []  # a heap: -priority, place, id
-        self._blocking: list[tuple[int, InvocationId]] = []  # a heap: sequence, id
+        self._blocking: list[tuple[int, InvocationId]] = []  # a heap: sequence, id; each once
+        self._blockers: set[InvocationId] = set()  # those in that heap
         self._delayed: list[tuple[int, int, InvocationId]] = []  # a heap: due, sequence, id
         self._available = 0
         self._holders: dict[str, set[InvocationId]] = {}
@@ -144,7 +145,7 @@ class MemoryEngine:
             return new.id
         self._sequence += 1
         row = self._rows[new.id] = _Row(new, self._sequence)
-        later = new.due is not None and new.due > to_micros(now)
+        later = new.answer is None and new.due is not None and new.due > to_micros(now)
         row.record = self._first(row, _S.SCHEDULED if later else _S.REGISTERED, now)
         self._tasks.setdefault(row.task, {})[new.id] = None
         for tag in new.tags:
@@ -285,7 +286,18 @@ class MemoryEngine:
         self._available += 1
         heapq.heappush(self._ready, (-row.new.priority, row.place, row.id))
         if self._waits.is_waited(row.id):
-            heapq.heappush(self._blocking, (row.sequence, row.id))
+            self._put_first(row)
+
+    def _put_first(self, row: _Row) -> None:
+        """Let what is in the queue and is waited for be claimed before others."""
+        if row.id in self._blockers:
+            return
+        if len(self._blocking) > 2 * self._available + 16:  # nobody claims by this order
+            self._blocking = [(of.sequence, of.id) for of in map(self._rows.get, self._blockers) if of and of.place]
+            heapq.heapify(self._blocking)
+            self._blockers = {each for _, each in self._blocking}
+        self._blockers.add(row.id)
+        heapq.heappush(self._blocking, (row.sequence, row.id))
 
     def _delay(self, row: _Row, due: int) -> None:
         """Let one come to the queue later; those who wait for work and would sleep longer are told."""
@@ -342,6 +354,7 @@ class MemoryEngine:
     def _next_blocking(self) -> _Row | None:
         while self._blocking:
             _, invocation_id = heapq.heappop(self._blocking)
+            self._blockers.discard(invocation_id)
             row = self._rows.get(invocation_id)
             if row is not None and row.place and self._waits.blocks(row.id):
                 return row
@@ -388,18 +401,21 @@ class MemoryEngine:
     def wait(self, waiter: InvocationId, waited: Collection[InvocationId]) -> list[InvocationId]:
         """Note who waits for whom; see `Engine.wait`."""
         with self._lock:
-            if waiter not in self._rows:
+            row = self._rows.get(waiter)
+            if row is None:
                 return []
-            found = (self._rows.get(invocation_id) for invocation_id in waited)
-            others = [row for row in found if row is not None and row.status not in RULES.final]
-            for other in others:
+            found = map(self._rows.get, waited)
+            others = [other for other in found if other is not None and other.status not in RULES.final]
+            # for whom nobody waits, not even for its running slot, is in no circle
+            reached = self._waits.is_waited(waiter) or row.new.slots is not None or row in others
+            for other in others if reached else ():
                 way = circle(other.id, waiter, self._waits.waited_by, self._held_up_by)
                 if way is not None:
                     return [waiter, *way]
             for other in others:
                 self._waits.add(waiter, other.id)
                 if other.place:
-                    heapq.heappush(self._blocking, (other.sequence, other.id))
+                    self._put_first(other)
             self._notify()
         return []
 
@@ -433,7 +449,7 @@ class MemoryEngine:
         for waiter in self._waits.release(invocation_id):
             row = self._rows.get(waiter)
             if row is not None and row.place and self._waits.is_waited(waiter):
-                heapq.heappush(self._blocking, (row.sequence, waiter))
+                self._put_first(row)
 
     def release(self, waited: InvocationId) -> None:
         """Note that nobody waits for an invocation."""
@@ -458,7 +474,7 @@ class MemoryEngine:
         if limit <= 0:
             return []
         with self._lock:
-            rows = (self._rows.get(invocation_id) for _, invocation_id in sorted(set(self._blocking)))
+            rows = (self._rows.get(invocation_id) for _, invocation_id in sorted(self._blocking))
             found = [row.id for row in rows if row is not None and row.place and self._waits.blocks(row.id)]
         return found[:limit]
 
@@ -567,7 +583,7 @@ class MemoryEngine:
 
     def until_work(self, timeout: float | None = None, *, stop: Callable[[], bool] | None = None) -> bool:
         """Block until there may be work; see `Engine.until_work`."""
-        with self._work:
+        with self._lock:
             if not self._available and not (stop is not None and stop()):
                 self._work.wait(self._patience(timeout))
             return bool(self._available)
@@ -586,7 +602,7 @@ class MemoryEngine:
 
     def wake(self) -> None:
         """Let everyone who is in `until_work` go on."""
-        with self._work:
+        with self._lock:
             self._work.notify_all()
             self._watches.wake()
 

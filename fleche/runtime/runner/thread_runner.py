@@ -107,7 +107,8 @@ class ThreadRunner(BaseRunner):
             left = deadline - time.monotonic()
             if thread is None or left <= 0:
                 return
-            thread.join(left)
+            # in parts: a signal that comes just before the wait is heard after it
+            thread.join(min(left, self.conf.runner_loop_sleep_time_sec))
 
     # -- the threads -------------------------------------------------------------------------------------------
 

@@ -68,6 +68,11 @@ class QueueTests(EngineSuite):
         assert engine.info(each).outcome == Outcome(record=key)
         assert claim(engine) == []
 
+    def test_what_is_answered_does_not_wait_for_its_time(self, engine: Engine) -> None:
+        """There is nothing to run."""
+        (each,) = engine.register([new(answer=digest("call"), due=engine.now() + 5 * _SECOND)])
+        assert engine.status(each).status is _S.SUCCESS
+
     def test_what_is_due_later_waits_for_its_time(self, engine: Engine, clock: ManualClock) -> None:
         """It is scheduled, then registered, and claimed not before its time."""
         (later,) = engine.register([new(due=engine.now() + 5 * _SECOND)])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import fleche
 from fleche.runtime import App, Arguments
 from fleche.runtime.call import Call
 from fleche.runtime.conf import ConcurrencyControlType
@@ -50,6 +51,15 @@ class LimitTests(RuntimeSuite):
         by_all = bound(tasks.add, app, effect=True, registration_concurrency=_ARGUMENTS)
         assert by_all(1) == by_all(x=1)
         assert by_all(1) != by_all(1.0)
+
+    def test_a_default_that_only_marks_is_compared(self, app: App, name: str) -> None:
+        """By all arguments and by some, where the cache does not count either: in another mode, and of an effect."""
+        by_all = bound(tasks.given, app, registration_concurrency=_ARGUMENTS)
+        with fleche.mode("off"):
+            assert by_all(name) == by_all(name)
+            assert by_all(name) != by_all(name, None)
+        by_keys = bound(tasks.given, app, effect=True, registration_concurrency=_KEYS, key_arguments=("value",))
+        assert by_keys(name) == by_keys(f"{name} other")
 
     @pytest.mark.usefixtures("runner")
     def test_registration_does_not_join_what_was_picked(self, app: App, name: str) -> None:

@@ -118,6 +118,13 @@ class ReuseTests(RuntimeSuite):
         assert now == late
         assert now.get(30) == 2
 
+    @pytest.mark.usefixtures("runner")
+    def test_what_is_scheduled_and_stored_is_answered_at_once(self, app: App) -> None:
+        """There is nothing to wait for."""
+        task = bound(tasks.add, app)
+        assert task(1).result == 3
+        assert task.schedule(delay=3600)(1).get(0) == 3
+
     # -- forgetting ----------------------------------------------------------------------------------------------------
 
     @pytest.mark.usefixtures("runner")
