@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -203,7 +203,7 @@ class Execution:
         return Outcome(result=self._text(task, result)), note
 
     def _awaited(self, made: Any) -> Any:
-        is_coroutine = hasattr(made, "send") and asyncio.iscoroutine(made)  # the second alone takes long
+        is_coroutine = hasattr(made, "send") and isinstance(made, Coroutine)  # the second alone takes long
         return self._loops.run(made) if is_coroutine else made
 
     def _text(self, task: Task[Any, Any], result: Any) -> str:

@@ -180,7 +180,8 @@ class Task(Generic[Params, Result]):
         Raises:
             ValueError: Both times are given, or ``at`` has no zone.
 
-        ``task.schedule(delay=60)(x)`` is an invocation that no worker takes within a minute.
+        ``task.schedule(delay=60)(x)`` is an invocation that no worker takes within a minute. What the cache answers is
+        a success at once all the same.
         """
         if delay is not None and at is not None:
             raise ValueError("give delay or at, not both")

@@ -328,6 +328,7 @@ class TestDevelopmentMode:
         assert bound(tasks.retry_once, dev)("dev retries").result == 1
         group = bound(tasks.add, dev).parallelize([(1, 1), {"x": 2}])
         assert list(group.results) == group.collect() == [2, 4]
+        assert list(bound(tasks.give_generator, dev)().result) == [1, 2]
         failing = bound(tasks.fail, dev).parallelize([("a",), ("b",)])
         assert [str(error) for error in failing.collect(return_exceptions=True)] == ["a", "b"]
         with pytest.raises(ValueError, match="a"):

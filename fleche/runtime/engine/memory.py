@@ -144,7 +144,7 @@ class MemoryEngine:
             return new.id
         self._sequence += 1
         row = self._rows[new.id] = _Row(new, self._sequence)
-        later = new.due is not None and new.due > to_micros(now)
+        later = new.answer is None and new.due is not None and new.due > to_micros(now)
         row.record = self._first(row, _S.SCHEDULED if later else _S.REGISTERED, now)
         self._tasks.setdefault(row.task, {})[new.id] = None
         for tag in new.tags:
