@@ -102,8 +102,8 @@ class App:
     @cached_property
     def conf(self) -> ConfigPynenc:
         """The settings of the app."""
-        for name, hint in unknown_settings(self.config_values):
-            log.warning("app settings: there is no setting or section %r%s", name, hint)
+        for line in unknown_settings(ConfigPynenc, self.config_values, self.config_filepath):
+            log.warning("%s", line)
         return ConfigPynenc(self.config_values, self.config_filepath)
 
     @cached_property
