@@ -57,6 +57,9 @@ class App:
         cache: The cache of results: an object, a name or a URL; the active one if not given.
         clock: Tells the time.
 
+    Raises:
+        TypeError: The id is no text.
+
     >>> from fleche.runtime import App
     >>> app = App("kitchen", {"dev_mode_force_sync_tasks": True})
     >>> app.app_id
@@ -72,6 +75,10 @@ class App:
         cache: BaseCache | str | None = None,
         clock: Clock = SYSTEM,
     ) -> None:
+        if app_id is not None and not isinstance(app_id, str):
+            raise TypeError(
+                f"app_id is a {type(app_id).__name__}, not text; settings come second: App('name', {app_id!r})"
+            )
         self._given_id = app_id
         self.config_values = dict(config_values or {})
         self.config_filepath = config_filepath
@@ -102,8 +109,8 @@ class App:
     @cached_property
     def conf(self) -> ConfigPynenc:
         """The settings of the app."""
-        for name, hint in unknown_settings(self.config_values):
-            log.warning("app settings: there is no setting or section %r%s", name, hint)
+        for line in unknown_settings(ConfigPynenc, self.config_values, self.config_filepath):
+            log.warning("%s", line)
         return ConfigPynenc(self.config_values, self.config_filepath)
 
     @cached_property
@@ -242,6 +249,7 @@ class App:
 
         Raises:
             ValueError: It is no function of a module.
+            TypeError: It is no function at all, or an option has the wrong type.
             RuntimeError: It is a function of ``__main__``, which no worker can import.
             InvalidTaskOptionsError: There is no such option, or it cannot be so.
 
@@ -253,6 +261,8 @@ class App:
         return self._task(func, options)
 
     def _task(self, func: Callable[..., Any], options: Mapping[str, Any]) -> Task[Any, Any]:
+        if not callable(func):
+            raise TypeError(f"{func!r} is no function; options are given by name, such as max_retries=3")
         name = getattr(func, "__qualname__", None)
         if name is None or name != getattr(func, "__name__", None):
             raise ValueError(

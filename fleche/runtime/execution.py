@@ -6,7 +6,8 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -203,7 +204,7 @@ class Execution:
         return Outcome(result=self._text(task, result)), note
 
     def _awaited(self, made: Any) -> Any:
-        is_coroutine = hasattr(made, "send") and asyncio.iscoroutine(made)  # the second alone takes long
+        is_coroutine = hasattr(made, "send") and isinstance(made, Coroutine)  # the second alone takes long
         return self._loops.run(made) if is_coroutine else made
 
     def _text(self, task: Task[Any, Any], result: Any) -> str:
@@ -216,11 +217,9 @@ class Execution:
             ) from error
 
     def _raised(self, task: Task[Any, Any] | None, claimed: Claimed, owner: str, error: BaseException) -> Change:
-        if (
-            task is not None
-            and isinstance(error, task.retriable_exceptions)
-            and claimed.retries < task.conf.max_retries
-        ):
+        if task is None or not isinstance(error, task.retriable_exceptions):
+            return self._failed(claimed, owner, error)
+        if claimed.retries < task.conf.max_retries:
             return Change(
                 id=claimed.id,
                 status=_S.RETRY,
@@ -230,11 +229,19 @@ class Execution:
                 retries=1,
                 note=f"{type(error).__name__}: {text_of(error)}",
             )
+        if task.conf.max_retries == 0:
+            _add_note(error, "It is not run again: max_retries of the task is 0")
         return self._failed(claimed, owner, error)
 
     def _failed(self, claimed: Claimed, owner: str, error: BaseException) -> Change:
         outcome = Outcome(exception=self._exceptions.encode(error))
         return Change(id=claimed.id, status=_S.FAILED, owner=owner, attempt=claimed.attempt, outcome=outcome)
+
+
+def _add_note(error: BaseException, note: str) -> None:
+    with suppress(Exception):  # of whatever kind it is, it is told of
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
 
 
 class _Loops(threading.local):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -72,14 +73,22 @@ class Task(Generic[Params, Result]):
         """
         unknown = sorted(self.options.keys() - set(ConfigTask.config_fields()))
         if unknown:
-            known = ", ".join(ConfigTask.config_fields())
-            raise InvalidTaskOptionsError(self.task_id, f"there are no options {', '.join(unknown)}; known are {known}")
+            fields = ConfigTask.config_fields()
+            near = [name for each in unknown for name in difflib.get_close_matches(each, fields, 1)]
+            hint = f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(fields)}"
+            wrong = "there is no option" if len(unknown) == 1 else "there are no options"
+            raise InvalidTaskOptionsError(self.task_id, f"{wrong} {', '.join(unknown)}; {hint}")
         conf = self.conf
         for name in ("max_retries", "retry_delay", "retry_backoff", "retry_jitter", "timeout", "parallel_batch_size"):
             if getattr(conf, name) < 0:
                 raise InvalidTaskOptionsError(self.task_id, f"{name} cannot be negative")
         if conf.running_slots < 1:
             raise InvalidTaskOptionsError(self.task_id, "running_slots cannot be less than 1")
+        if "running_slots" in self.options and conf.running_concurrency == ConcurrencyControlType.DISABLED:
+            raise InvalidTaskOptionsError(
+                self.task_id,
+                f"running_slots={conf.running_slots} limits nothing without running_concurrency, such as 'task'",
+            )
         missing = [name for name in conf.key_arguments if name not in self.signature.parameters]
         if missing:
             raise InvalidTaskOptionsError(
@@ -180,7 +189,8 @@ class Task(Generic[Params, Result]):
         Raises:
             ValueError: Both times are given, or ``at`` has no zone.
 
-        ``task.schedule(delay=60)(x)`` is an invocation that no worker takes within a minute.
+        ``task.schedule(delay=60)(x)`` is an invocation that no worker takes within a minute. What the cache answers is
+        a success at once all the same.
         """
         if delay is not None and at is not None:
             raise ValueError("give delay or at, not both")

@@ -66,6 +66,12 @@ def echo(value: Any) -> Any:
 
 
 @app.task
+def give_generator() -> Any:
+    """Return what cannot be sent."""
+    return (value for value in (1, 2))
+
+
+@app.task
 def everything(a: Any, b: Any = 2, /, c: Any = 3, *rest: Any, d: Any, e: Any = 5, **more: Any) -> Any:
     """Return all that a function can be given."""
     return a, b, c, rest, d, e, more

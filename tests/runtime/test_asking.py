@@ -1,6 +1,9 @@
 """Asking about tasks: what the cache knows of them, and why one waits."""
 
+import asyncio
 import logging
+import queue
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -36,8 +39,11 @@ def test_a_task_can_be_asked_as_a_cached_function(app):
 def test_a_wait_that_nobody_ends_is_said(app, caplog, monkeypatch):
     """Where no worker takes an invocation, a bounded wait says so, and a long one logs it."""
     invocation = app.task(functions.double)(3)
-    with pytest.raises(InvocationTimeoutError, match="no worker has taken it; is a runner running"):
+    said = r"not done after 0.01 s: no worker has taken it; is a runner of this app running, such as `with ThreadRunner"
+    with pytest.raises(InvocationTimeoutError, match=said):
         invocation.get(timeout=0.01)
+    with pytest.raises(InvocationTimeoutError, match=said):
+        app.get_task(invocation.task.task_id).parallelize([(4,)]).collect(timeout=0.01)
     monkeypatch.setattr(dist_invocation, "_PATIENCE", 0.01)
     with caplog.at_level(logging.WARNING, "fleche.runtime"):
         assert not invocation.wait(0.02)
@@ -45,6 +51,47 @@ def test_a_wait_that_nobody_ends_is_said(app, caplog, monkeypatch):
     assert "double has waited for 0.01 s: no worker has taken it" in record.getMessage()
     with ThreadRunner(app):
         assert invocation.result == 6
+
+
+class _Told(logging.Handler):
+    """Says when something was logged."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.lines = queue.Queue()
+
+    def emit(self, record):
+        """Keep the line."""
+        self.lines.put(record.getMessage())
+
+
+async def _first(results):
+    return await anext(aiter(results))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda task: next(task.parallelize([(1,), (2,)]).results),
+        lambda task: task(1).result,
+        lambda task: asyncio.run(_first(task.parallelize([(1,), (2,)]).async_results())),
+        lambda task: asyncio.run(task(1).async_result()),
+    ],
+    ids=["results", "result", "async_results", "async_result"],
+)
+def test_whoever_waits_is_told_that_no_worker_is_there(app, monkeypatch, ask):
+    """However it waits; when a runner is there, it goes on."""
+    monkeypatch.setattr(dist_invocation, "_PATIENCE", 0.01)
+    told = _Told()
+    dist_invocation.log.addHandler(told)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ask, app.task(functions.double))
+        try:
+            assert "no worker has taken it" in told.lines.get(timeout=30)
+        finally:
+            dist_invocation.log.removeHandler(told)
+            with ThreadRunner(app):
+                assert waiting.result() in (2, 4)
 
 
 def test_a_group_says_what_it_is(app):

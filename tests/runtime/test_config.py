@@ -166,7 +166,26 @@ def test_unknown_keys_at_the_top_are_told_of(caplog: pytest.LogCaptureFixture) -
     app = App("told", {"runer_cls": "ThreadRunner", "threadrunner": {"max_threads": 1}, "max_retries": 1})
     assert app.conf.runner_cls == "DummyRunner"
     assert [record.getMessage() for record in caplog.records] == [
-        "app settings: there is no setting or section 'runer_cls'; did you mean 'runner_cls'?"
+        "config_values: there is no setting or section 'runer_cls'; did you mean 'runner_cls'?"
+    ]
+
+
+def test_unknown_keys_of_files_and_variables_are_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By file, and by the name of the variable; those of one task, or of a file, are known."""
+    toml(tmp_path / "pyproject.toml", "[tool.fleche.runtime]\nmax_thread = 2\ntask.timeout = 1\n")
+    for name in ("MAX_RETRYS", "CONFIGTASK__A#B__PRIORITY", "MAX_RETRIES"):
+        monkeypatch.setenv(f"FLECHE__{name}", "3")
+    monkeypatch.setenv("FLECHE_MAX_THREADS", "3")
+    path = toml(tmp_path / "more.toml", "zzz = 1\n")
+    monkeypatch.setenv("FLECHE__CONFIGPYNENC__FILEPATH", str(path))
+    assert App("told").conf.app_id == "fleche"
+    assert [record.getMessage() for record in caplog.records] == [
+        "pyproject.toml: there is no setting or section 'max_thread'; did you mean 'max_threads'?",
+        f"FLECHE__CONFIGPYNENC__FILEPATH={path}: there is no setting or section 'zzz'",
+        "environment: there is no setting FLECHE_MAX_THREADS; did you mean 'FLECHE__MAX_THREADS'?",
+        "environment: there is no setting FLECHE__MAX_RETRYS; did you mean 'FLECHE__MAX_RETRIES'?",
     ]
 
 

@@ -146,7 +146,9 @@ class TestMakingTasks:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"max_retrys": 1}, "there are no options max_retrys; known are .*max_retries"),
+            ({"max_retrys": 1}, "there is no option max_retrys; did you mean max_retries"),
+            ({"bind": True}, "there is no option bind; known are .*max_retries"),
+            ({"running_slots": 2}, "running_slots=2 limits nothing without running_concurrency, such as 'task'"),
             ({"max_retries": -1}, "max_retries cannot be negative"),
             ({"running_slots": 0}, "running_slots"),
             ({"key_arguments": ("z",)}, "key_arguments names z"),
@@ -157,8 +159,29 @@ class TestMakingTasks:
         """Where the task is made, by name."""
         with pytest.raises(InvalidTaskOptionsError, match=message):
             app.task(**options)(tasks.add.func)
-        with pytest.raises(TypeError, match="retry_for"):
-            app.task(retry_for=(3,))(tasks.add.func)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"max_retries": "three"}, "max_retries: Invalid type: 'three' is no int"),
+            ({"retry_for": (3,)}, "retry_for: 3 is no exception type"),
+            ({"retry_for": 3}, "retry_for: 3 is no exception type"),
+            ({"retry_for": KeyboardInterrupt}, "retry_for: .*KeyboardInterrupt.* is no subclass of Exception"),
+        ],
+    )
+    def test_options_of_the_wrong_type_are_refused(self, app: App, options: dict[str, Any], message: str) -> None:
+        """Where the task is made, by its name and that of the option."""
+        with pytest.raises(TypeError, match=rf"task fleche\.testing\.tasks\.add: ConfigTask\.{message}"):
+            app.task(**options)(tasks.add.func)
+
+    def test_options_without_names_are_refused(self, app: App) -> None:
+        """An id is text, and a decorator takes a function."""
+        wrong: Any = {"max_threads": 2}
+        with pytest.raises(TypeError, match=r"app_id is a dict.*App\('name', \{'max_threads': 2\}\)"):
+            App(wrong)
+        name: Any = "name"
+        with pytest.raises(TypeError, match="'name' is no function; options are given by name, such as max_retries=3"):
+            app.task(name)
 
     def test_retriable_exceptions(self, app: App) -> None:
         """`RetryError` last, once."""
@@ -344,6 +367,7 @@ class TestDevelopmentMode:
         assert bound(tasks.retry_once, dev)("dev retries").result == 1
         group = bound(tasks.add, dev).parallelize([(1, 1), {"x": 2}])
         assert list(group.results) == group.collect() == [2, 4]
+        assert list(bound(tasks.give_generator, dev)().result) == [1, 2]
         failing = bound(tasks.fail, dev).parallelize([("a",), ("b",)])
         assert [str(error) for error in failing.collect(return_exceptions=True)] == ["a", "b"]
         with pytest.raises(ValueError, match="a"):

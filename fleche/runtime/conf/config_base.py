@@ -289,13 +289,44 @@ def _sources(
         yield "config_values", config_values
 
 
-def unknown_settings(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the keys at the top of settings that no class knows, as field or section, each with a hint."""
-    known: set[str] = set()
-    for kind in get_all_subclasses(ConfigBase):
-        known |= {ConfigBase.get_config_id(kind), *kind.config_fields()}
+def unknown_settings(
+    config_cls: type, config_values: Mapping[str, Any] | None, config_filepath: str | os.PathLike[str] | None
+) -> list[str]:
+    """Return all that is said at the top and that no class knows, each with where it is said and a hint.
+
+    Args:
+        config_cls: A class that reads them; each of its sources is looked at, and the environment.
+        config_values: As for `ConfigBase`.
+        config_filepath: As for `ConfigBase`.
+    """
+    kinds = get_all_subclasses(ConfigBase)
+    names = {name for kind in kinds for name in (ConfigBase.get_config_id(kind), *kind.config_fields())}
+    found = [
+        f"{source}: there is no setting or section {name!r}{_hint(name, names)}"
+        for source, mapping in _sources(config_cls, config_values, config_filepath)
+        for name in sorted(mapping.keys() - names)
+    ]
+    return found + _unknown_variables(kinds)
+
+
+def _unknown_variables(kinds: Iterable[type[ConfigBase]]) -> list[str]:
+    known = {get_env_key("filepath")}
+    tasks: set[tuple[str, str]] = set()  # how the variables of one task begin and end
+    for kind in kinds:
+        fields = kind.config_fields()
+        known |= {get_env_key(name) for name in fields}
+        known |= {get_env_key(name, kind) for name in (*fields, "filepath")}
+        if kind.TASK_KEYS:
+            tasks |= {(f"{PREFIX}{kind.__name__.upper()}__", f"__{name.upper()}") for name in fields}
     found = []
-    for name in sorted(values.keys() - known):
-        near = difflib.get_close_matches(name, known, 1)
-        found.append((name, f"; did you mean {near[0]!r}?" if near else ""))
+    for key in sorted(os.environ.keys() - known):
+        full = key if key.startswith(PREFIX) else key.replace("FLECHE_", PREFIX, 1)
+        of_task = any(key.startswith(begin) and key.endswith(end) for begin, end in tasks)
+        if not of_task and (key.startswith(PREFIX) or (key.startswith("FLECHE_") and full in known)):
+            found.append(f"environment: there is no setting {key}{_hint(full.upper(), known)}")
     return found
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -33,7 +33,7 @@ def exception_config_mapper(value: Any, _: type) -> tuple[type[Exception], ...]:
         TypeError: One is no exception type, or cannot be imported.
     """
     names: Iterable[Any] = value.split(",") if isinstance(value, str) else value
-    if isinstance(value, type):
+    if not isinstance(names, Iterable) or isinstance(value, type):
         names = (value,)
     return tuple(_exception(name.strip() if isinstance(name, str) else name) for name in names if name != "")
 
@@ -42,6 +42,8 @@ def _exception(name: Any) -> type[Exception]:
     found = name
     if isinstance(name, str):
         found = _imported(name)
+    if isinstance(found, type) and issubclass(found, BaseException) and not issubclass(found, Exception):
+        raise TypeError(f"{name!r} is no subclass of Exception, so it ends what runs, and is never retried")
     if not (isinstance(found, type) and issubclass(found, Exception)):
         raise TypeError(f"{name!r} is no exception type")
     return found
@@ -162,7 +164,10 @@ class ConfigTask(ConfigBase):
     def init_config_value_from_env_vars(self, config_cls: type[ConfigBase]) -> None:
         """Take what the decorator said, then the environment variables, those of this very task last."""
         for name, value in self.task_options.items():
-            setattr(self, name, value)
+            try:
+                setattr(self, name, value)
+            except TypeError as error:
+                raise TypeError(f"task {self.task_id}: {error}") from error
         super().init_config_value_from_env_vars(config_cls)
         for name in self.config_fields():
             for task in (f"{self.task_id.module}#{self.task_id.func_name}", self.task_id.key.replace(".", "#")):

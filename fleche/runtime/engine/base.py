@@ -74,7 +74,7 @@ class NewInvocation(NamedTuple):
         slots: Its running slots, or None where there is no limit.
         priority: The greater, the sooner.
         due: When it may run, in microseconds since 1970 UTC, or None for now.
-        answer: The key of the record that answers it: then it is a success at once.
+        answer: The key of the record that answers it: then it is a success at once, whenever it is due.
         registrar: Who registers it, for the history.
         mode: The mode of the cache in which it was called, or None for ``on``; given back with each claim.
     """

@@ -40,7 +40,10 @@ __all__ = ["DistributedInvocation", "DistributedInvocationGroup", "ReusedInvocat
 log = logging.getLogger("fleche.runtime")
 
 _PATIENCE = 10.0  # seconds that a client waits before it is said that no worker took an invocation
-_UNTAKEN = "no worker has taken it; is a runner running, for an app with the same store?"
+_UNTAKEN = (
+    "no worker has taken it; is a runner of this app running, such as `with ThreadRunner(app):`, and in this process, "
+    "if invocations are kept in memory?"
+)
 
 
 class DistributedInvocation(BaseInvocation[Params, Result]):
@@ -179,8 +182,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
             InvocationTimeoutError: It is not done; it goes on.
         """
         if not self.wait(timeout):
-            taken = f": {_UNTAKEN}" if self.status is InvocationStatus.REGISTERED else ""
-            raise InvocationTimeoutError(self.invocation_id, f"it is not done after {timeout} s{taken}; it goes on")
+            raise _undone(self, timeout)
         return self.get_final_result()
 
     def wait(self, timeout: Seconds | None = None) -> bool:
@@ -192,15 +194,14 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         if current_invocation(self.app.app_id) is None and (limit is None or limit > _PATIENCE):
             if _wait(self.app, [self.invocation_id], _PATIENCE):
                 return True
-            if self._look() is InvocationStatus.REGISTERED:
-                log.warning("%s has waited for %g s: %s", self.call.task.task_id.key, _PATIENCE, _UNTAKEN)
+            _tell_untaken([self])
             limit = None if limit is None else limit - _PATIENCE
         return bool(_wait(self.app, [self.invocation_id], limit))
 
     async def async_result(self) -> Result:
         """Return what `result` does; the event loop goes on meanwhile."""
         if self._final is None and not self._look().is_final():
-            await _wait_async(self.app, [self.invocation_id])
+            await _wait_async(self.app, [self.invocation_id], [self])
         return self.get_final_result()
 
     def get_final_result(self) -> Result:
@@ -324,7 +325,7 @@ class DistributedInvocationGroup(BaseInvocationGroup[Params, Result]):
         members, often = self._members()
         with self.app.engine.watch(members) as waiting:
             while waiting:
-                for invocation_id in _wait(self.app, waiting, None):
+                for invocation_id in _wait_long(self.app, waiting, members.values()):
                     for _ in range(often[invocation_id]):
                         yield members[invocation_id].get_final_result()
 
@@ -333,7 +334,7 @@ class DistributedInvocationGroup(BaseInvocationGroup[Params, Result]):
         members, often = self._members()
         with self.app.engine.watch(members) as waiting:
             while waiting:
-                for invocation_id in await _wait_async(self.app, waiting):
+                for invocation_id in await _wait_async(self.app, waiting, members.values()):
                     for _ in range(often[invocation_id]):
                         yield members[invocation_id].get_final_result()
 
@@ -348,7 +349,7 @@ class DistributedInvocationGroup(BaseInvocationGroup[Params, Result]):
         for each in self.invocations:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             if not each.wait(left):
-                raise InvocationTimeoutError(each.invocation_id, f"it is not done after {timeout} s; it goes on")
+                raise _undone(each, timeout)
             try:
                 found.append(each.result)
             except Exception as error:
@@ -365,8 +366,37 @@ def _wait(
     return app.waiting_runner.waiting_for_results(current_invocation(app.app_id), ids, timeout=timeout, stop=stop)
 
 
-async def _wait_async(app: App, ids: Collection[InvocationId]) -> list[InvocationId]:
-    """Wait as `_wait` does, in a thread of its own: those of the loop's pool could all be taken by others who wait."""
+def _wait_long(
+    app: App,
+    ids: Collection[InvocationId],
+    invocations: Collection[DistributedInvocation[Any, Any]],
+    stop: Callable[[], bool] | None = None,
+) -> list[InvocationId]:
+    """Wait as `_wait` does for as long as it takes; a client for which nothing is done after a while is told why."""
+    if current_invocation(app.app_id) is None:
+        ended = _wait(app, ids, _PATIENCE, stop)
+        if ended or (stop is not None and stop()):
+            return ended
+        _tell_untaken(invocations)
+    return _wait(app, ids, None, stop)
+
+
+def _undone(invocation: BaseInvocation[Any, Any], timeout: Seconds | None) -> InvocationTimeoutError:
+    why = f": {_UNTAKEN}" if invocation.status is InvocationStatus.REGISTERED else "; it goes on"
+    return InvocationTimeoutError(invocation.invocation_id, f"it is not done after {timeout} s{why}")
+
+
+def _tell_untaken(invocations: Collection[DistributedInvocation[Any, Any]]) -> None:
+    """Log that no worker took any of some invocations, if that is so."""
+    if all(each._look() is InvocationStatus.REGISTERED for each in invocations):  # noqa: SLF001 - one of its own
+        first = next(iter(invocations))
+        log.warning("%s has waited for %g s: %s", first.call.task.task_id.key, _PATIENCE, _UNTAKEN)
+
+
+async def _wait_async(
+    app: App, ids: Collection[InvocationId], invocations: Collection[DistributedInvocation[Any, Any]]
+) -> list[InvocationId]:
+    """Wait as `_wait_long` does, in a thread of its own: those of the loop's pool could all be taken by others."""
     loop = asyncio.get_running_loop()
     found: asyncio.Future[list[InvocationId]] = loop.create_future()
     left = threading.Event()
@@ -383,7 +413,7 @@ async def _wait_async(app: App, ids: Collection[InvocationId]) -> list[Invocatio
         ended: list[InvocationId] | None = None
         failure: BaseException | None = None
         try:
-            ended = _wait(app, ids, None, left.is_set)
+            ended = _wait_long(app, ids, invocations, left.is_set)
         except BaseException as error:
             failure = error
         with suppress(RuntimeError):  # the loop is closed, and nobody asks any more

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -31,7 +31,7 @@ __all__ = [
 def run_task_sync(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Return what a function returns; a coroutine is run to its end, on a loop of its own."""
     result = function(*args, **kwargs)
-    return run_coroutine(result) if asyncio.iscoroutine(result) else result
+    return run_coroutine(result) if isinstance(result, Coroutine) else result
 
 
 def is_looping() -> bool:

@@ -68,10 +68,12 @@ class QueueTests(EngineSuite):
         assert engine.info(each).outcome == Outcome(record=key)
         assert claim(engine) == []
 
-    def test_what_is_answered_does_not_wait_for_its_time(self, engine: Engine) -> None:
-        """There is nothing to run."""
-        (each,) = engine.register([new(answer=digest("call"), due=engine.now() + 5 * _SECOND)])
+    def test_what_is_answered_waits_for_no_time(self, engine: Engine) -> None:
+        """Whenever it was to run: it need not."""
+        key = digest("call")
+        (each,) = engine.register([new(answer=key, due=engine.now() + 5 * _SECOND)])
         assert engine.status(each).status is _S.SUCCESS
+        assert engine.info(each).outcome == Outcome(record=key)
 
     def test_what_is_due_later_waits_for_its_time(self, engine: Engine, clock: ManualClock) -> None:
         """It is scheduled, then registered, and claimed not before its time."""

@@ -41,6 +41,15 @@ class ReuseTests(RuntimeSuite):
         assert app.broker.count_invocations() == 0
 
     @pytest.mark.usefixtures("runner")
+    def test_what_was_computed_is_not_put_off(self, app: App, name: str) -> None:
+        """A call for later is a success at once, too."""
+        task = bound(tasks.counted, app)
+        assert task(name, 5).result == 5
+        later = task.schedule(delay=3600)(name, 5)
+        assert later.status is _S.SUCCESS
+        assert later.result == 5
+
+    @pytest.mark.usefixtures("runner")
     def test_tasks_and_cached_functions_find_each_others_results(self, app: App, name: str) -> None:
         """What a worker computed is a hit, and what a cached call computed makes the invocation a success at once."""
         task = bound(tasks.counted, app)

@@ -220,6 +220,12 @@ class RunningTests(RuntimeSuite):
         assert bound(tasks.add, app)(1).result == 3
 
     @pytest.mark.usefixtures("runner")
+    def test_a_generator_is_no_coroutine(self, app: App) -> None:
+        """What a body makes by ``yield`` elsewhere is a result, and one that cannot be sent."""
+        with pytest.raises(SerializationError, match=r"its result of type builtins\.generator"):
+            bound(tasks.give_generator, app, effect=True)().result  # noqa: B018
+
+    @pytest.mark.usefixtures("runner")
     def test_an_exception_without_a_text_is_told_of(self, app: App) -> None:
         """It is retried and it fails like any other."""
         failing = bound(tasks.fail_mutely, app)()

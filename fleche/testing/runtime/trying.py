@@ -34,16 +34,25 @@ class TryingTests(RuntimeSuite):
         assert _S.RETRY in [line.status for line in invocation.history]
 
     @pytest.mark.usefixtures("runner")
-    def test_retries_end(self, app: App, name: str) -> None:
+    def test_retries_end(self, app: App) -> None:
         """After max_retries the exception is the result."""
         failing = bound(tasks.fail, app, retry_for=(ValueError,), max_retries=3)("again")
-        with pytest.raises(ValueError, match="again"):
+        with pytest.raises(ValueError, match="again") as excinfo:
             failing.result  # noqa: B018
         assert failing.num_retries == 3
         assert [line.status for line in failing.history].count(_S.RUNNING) == 4
-        refused = bound(tasks.retry_once, app, max_retries=0)(name)
-        with pytest.raises(RetryError):
-            refused.result  # noqa: B018
+        assert not any("max_retries" in note for note in excinfo.value.__notes__)
+
+    @pytest.mark.usefixtures("runner")
+    def test_what_may_not_be_retried_says_so(self, app: App, name: str) -> None:
+        """A task that asks for another attempt, without any ``max_retries``, fails with a note of that."""
+        said = "It is not run again: max_retries of the task is 0"
+        for options in ({"retry_for": (ValueError,)}, {}):
+            task = bound(tasks.fail, app, **options) if options else bound(tasks.retry_once, app, max_retries=0)
+            refused = task(name)
+            with pytest.raises((ValueError, RetryError)) as excinfo:
+                refused.result  # noqa: B018
+            assert excinfo.value.__notes__[0] == said
 
     @pytest.mark.usefixtures("runner")
     def test_a_wait_can_be_bounded(self, app: App, name: str) -> None:
