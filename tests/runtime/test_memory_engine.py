@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from hypothesis.stateful import invariant
 
 import fleche
 from fleche.runtime import App
 from fleche.runtime.engine import Change, Engine, MemoryEngine, Slots
+from fleche.runtime.engine.memory import _HOLDING
 from fleche.runtime.identifiers import InvocationId
-from fleche.runtime.invocation.status import InvocationStatus
+from fleche.runtime.invocation.status import RULES, InvocationStatus
 from fleche.runtime.runner import ThreadRunner
 from fleche.testing import tasks
 from fleche.testing.clock import ManualClock
@@ -31,10 +33,28 @@ class TestMemoryEngine(EngineTests):
 
 
 class MemoryEngineMachine(EngineMachine):
-    """The machine, in memory."""
+    """The machine, in memory, where what is counted beside the rows is what they say."""
+
+    engine: MemoryEngine
 
     def open(self, clock: ManualClock) -> Engine:
         return MemoryEngine(clock)
+
+    @invariant()
+    def counts_what_there_is(self) -> None:
+        """What may run is in the queue, once; who holds a slot is noted, and nobody else; tags are of what is open."""
+        engine, rows = self.engine, self.engine._rows.values()
+        queued = {(row.place, row.id) for row in rows if row.status in RULES.available}
+        assert queued == {(row.place, row.id) for row in rows if row.place}
+        assert engine._available == len(queued)
+        assert queued <= {(place, each) for _, place, each in engine._ready}
+        holders: dict[str, set[InvocationId]] = {}
+        for row in rows:
+            if row.new.slots is not None and row.status in _HOLDING:
+                holders.setdefault(row.new.slots.key, set()).add(row.id)
+        assert engine._holders == holders
+        tagged = {(tag, row.id) for row in rows if row.status not in RULES.final for tag in row.new.tags}
+        assert tagged == {(tag, each) for tag, ids in engine._tags.items() for each in ids}
 
 
 TestMemoryEngineMachine = MemoryEngineMachine.TestCase
