@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from contextlib import suppress
-from types import FrameType
-from typing import Any
 
 import pytest
 
 from fleche import spinlock
 from fleche.spinlock import SpinLock
+from fleche.testing.interrupts import Interrupt
 
 
 def test_one_thread_at_a_time_is_inside() -> None:
@@ -106,7 +104,7 @@ def test_an_interruption_leaves_it_as_it_was(outside: bool) -> None:
 
 def _is_interrupted(step: int, *, outside: bool) -> bool:
     """Interrupt the lock's own code at a step; return whether there is such a step."""
-    lock, interrupt = SpinLock(), _Interrupt(step)
+    lock, interrupt = SpinLock(), Interrupt(spinlock, step)
     if outside:
         lock.acquire()
     with suppress(KeyboardInterrupt), interrupt, lock:
@@ -116,26 +114,6 @@ def _is_interrupted(step: int, *, outside: bool) -> bool:
         lock.release()
     assert _takes(lock), f"held for good, where it was interrupted at step {step}"
     return interrupt.left < 0
-
-
-class _Interrupt:
-    """The block in which a lock is interrupted at a step: at the begin of a function, or after a call of one in C."""
-
-    def __init__(self, left: int) -> None:
-        self.left = left
-
-    def __enter__(self) -> None:
-        self._before = sys.getprofile()
-        sys.setprofile(self._look)
-
-    def __exit__(self, *_: object) -> None:
-        sys.setprofile(self._before)
-
-    def _look(self, frame: FrameType, event: str, _: Any) -> None:
-        if event in ("call", "c_return") and frame.f_code.co_filename == spinlock.__file__:
-            self.left -= 1
-            if self.left == -1:
-                raise KeyboardInterrupt
 
 
 def _takes(lock: SpinLock, *how: bool | float) -> bool:

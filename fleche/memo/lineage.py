@@ -28,9 +28,14 @@ _MOST = 10_000  # calls inside one body that are noted
 
 
 class Made:
-    """The calls that one body has made so far, in the order in which each was first made."""
+    """The calls that one body has made so far, in the order in which each was first made.
 
-    def __init__(self) -> None:
+    Args:
+        key: The key of the call that the body computes.
+    """
+
+    def __init__(self, key: Digest) -> None:
+        self.key = key
         self._keys: dict[Digest, None] = {}
 
     def note(self, key: Digest) -> None:

@@ -40,19 +40,19 @@ class Run:
         self._call = call
         self._kinds: list[tuple[MetaData, dict[str, Any]]] = []
         self._prepared: PreparedCall | None = None
-        self._made = Made()
+        self._made = Made(sealed.key)
         self._given: frozenset[bytes] | None = None
 
     def prepare(self, lease: Lease | None) -> None:
         """Seal the call and gather the metadata that comes before the body."""
         memo, options = self._memo, self._memo.options
         ttl = options.ttl
-        held = HELD.get()
+        around = MADE.get()
         filing = Filing(
             lease=lease,
             code=memo.code_record(self._cache, self._sealed),
             expires=None if ttl is None else partial(_after, ttl),
-            parent=held[-1] if held else None,
+            parent=None if around is None else around.key,
             inputs=self._inputs(),
             made=self._made,
             told=self._note_origin,

@@ -131,6 +131,14 @@ def waits_in_mode(name: str, mode: str) -> Any:
         return here("note").schedule(delay=1)(name, 1).result
 
 
+@app.task
+def waits_in_block(name: str) -> Any:
+    """Wait for two others in a block that the test noted, of which one is due a while later."""
+    with RUNS[f"{name} block"][0]:
+        later = here("note").schedule(delay=1)(name, "note")
+        return later.result, here("echo")("echo").result
+
+
 @app.task(effect=True)
 def wait_for(name: str, value: Any = None) -> Any:
     """Say that it began, and wait until a gate is opened."""

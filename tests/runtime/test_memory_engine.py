@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
+from hypothesis.stateful import invariant
 
 import fleche
 from fleche.runtime import App
-from fleche.runtime.engine import Change, Engine, MemoryEngine, Slots
+from fleche.runtime.engine import Change, Engine, MemoryEngine, Slots, memory
+from fleche.runtime.engine.memory import _HOLDING
 from fleche.runtime.identifiers import InvocationId
-from fleche.runtime.invocation.status import InvocationStatus
+from fleche.runtime.invocation.status import RULES, InvocationStatus
 from fleche.runtime.runner import ThreadRunner
 from fleche.testing import tasks
 from fleche.testing.clock import ManualClock
 from fleche.testing.engine_machine import EngineMachine
 from fleche.testing.engines import EngineTests
-from fleche.testing.runtime.steps import change, claim, new, ok, run
+from fleche.testing.interrupts import Interrupt
+from fleche.testing.runtime.steps import change, claim, joining, new, ok, run
 from fleche.testing.runtimes import PolicyTests
 from fleche.testing.tasks import bound
 
@@ -31,10 +34,28 @@ class TestMemoryEngine(EngineTests):
 
 
 class MemoryEngineMachine(EngineMachine):
-    """The machine, in memory."""
+    """The machine, in memory, where what is counted beside the rows is what they say."""
+
+    engine: MemoryEngine
 
     def open(self, clock: ManualClock) -> Engine:
         return MemoryEngine(clock)
+
+    @invariant()
+    def counts_what_there_is(self) -> None:
+        """What may run is in the queue, once; who holds a slot is noted, and nobody else; tags are of what is open."""
+        engine, rows = self.engine, self.engine._rows.values()
+        queued = {(row.place, row.id) for row in rows if row.status in RULES.available}
+        assert queued == {(row.place, row.id) for row in rows if row.place}
+        assert engine._available == len(queued)
+        assert queued <= {(place, each) for _, place, each in engine._ready}
+        holders: dict[str, set[InvocationId]] = {}
+        for row in rows:
+            if row.new.slots is not None and row.status in _HOLDING:
+                holders.setdefault(row.new.slots.key, set()).add(row.id)
+        assert engine._holders == holders
+        tagged = {(tag, row.id) for row in rows if row.status not in RULES.final for tag in row.new.tags}
+        assert tagged == {(tag, each) for tag, ids in engine._tags.items() for each in ids}
 
 
 TestMemoryEngineMachine = MemoryEngineMachine.TestCase
@@ -112,6 +133,31 @@ def test_what_was_waited_for_is_forgotten_where_no_claim_asks() -> None:
         ok(engine, change(one, InvocationStatus.SUCCESS))
         engine.purge(engine.now() + 1)
     assert len(engine._blocking) < 50
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_what_is_joined_is_run_though_its_client_was_interrupted(later: bool) -> None:
+    """At whatever step of registering it Ctrl-C comes: one that is found is one that is in the queue."""
+    step = 0
+    while _is_joined_and_run(step, later=later):
+        step += 1
+    assert step > 5
+
+
+def _is_joined_and_run(step: int, *, later: bool) -> bool:
+    """Interrupt registering at a step, register an equal call and run it; return whether there is such a step."""
+    clock = ManualClock()
+    engine = MemoryEngine(clock)
+    interrupt = Interrupt(memory, step)
+    due = engine.now() + 1_000_000 if later else None
+    with suppress(KeyboardInterrupt), interrupt:
+        engine.register([joining("k")._replace(due=due)])
+    (found,) = engine.register([joining("k")._replace(due=due)])
+    assert engine.count() == engine.count("m.f") == len(engine.listed()) <= 2
+    assert engine.orphans(dead_before=engine.now(), pending_before=engine.now()) == []
+    clock.advance(2)
+    assert found in [one.id for one in claim(engine, 2)], f"interrupted at step {step}"
+    return interrupt.left < 0
 
 
 class TestMemoryPolicy(PolicyTests):

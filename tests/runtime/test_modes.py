@@ -109,6 +109,47 @@ def test_a_body_is_not_run_in_the_mode_in_which_another_waits(app: App, mode: st
     assert sorted(record.name for record in fleche.cache().query()) == ["tally", "waits_in_mode"]
 
 
+def test_a_body_is_not_part_of_another_that_waits(app: App) -> None:
+    """Neither is it inside of that, nor does that depend on it."""
+    bound(tasks.waits_in_mode, app)("modes beside", "on")
+    bound(tasks.tally, app)("modes beside")
+    bound(tasks.note, app)
+    InlineRunner(app).drain()
+    assert [(call.record.parent, call.record.inputs) for call in fleche.cache().query()] == [(None, ())] * 2
+
+
+def test_a_body_is_not_run_in_the_cache_in_which_another_waits() -> None:
+    """But in that of who runs it; what the other calls itself is run where it is called."""
+    store = MemoryStore()
+    with fleche.cache(Cache(store.values, store.calls)):
+        app = App("modes cache", clock=ManualClock())
+        runner = InlineRunner(app)
+        beside = MemoryStore()
+        tasks.RUNS["modes cache block"].append(_InCache(Cache(beside.values, beside.calls)))
+        waiting = bound(tasks.waits_in_block, app)("modes cache")
+        other = bound(tasks.tally, app)("modes cache")
+        bound(tasks.note, app)
+        bound(tasks.echo, app)
+        runner.drain()
+        assert (waiting.result, other.result) == (("note", "echo"), 1)
+        assert {call.name for call in fleche.cache().query()} == {"waits_in_block", "tally"}
+    assert [call.name for call in Cache(beside.values, beside.calls).query()] == ["echo"]
+
+
+class _InCache:
+    """The block in which a cache is active."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def __enter__(self) -> None:
+        self._block = fleche.cache(self._cache)
+        self._block.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self._block.__exit__(None, None, None)
+
+
 def test_a_worker_has_its_mode_again_after_a_body() -> None:
     """Also where the body fails."""
     assert carried() is None

@@ -143,20 +143,24 @@ class MemoryEngine:
                     return invocation_id
         if new.id in self._rows:
             return new.id
+        # In this order, as Ctrl-C may come between: what is there is whole, and what is joined is in the queue.
         self._sequence += 1
-        row = self._rows[new.id] = _Row(new, self._sequence)
+        row = _Row(new, self._sequence)
         later = new.answer is None and new.due is not None and new.due > to_micros(now)
         row.record = self._first(row, _S.SCHEDULED if later else _S.REGISTERED, now)
-        self._tasks.setdefault(row.task, {})[new.id] = None
-        for tag in new.tags:
-            self._tags.setdefault(tag, {})[new.id] = None
+        of_task = self._tasks.setdefault(row.task, {})
+        self._rows[new.id] = row
+        of_task[new.id] = None
         if new.answer is not None:
             row.outcome = Outcome(record=new.answer)
             self._set(row, _S.SUCCESS, None, now, note="answered by the cache")
-        elif later:
+            return new.id
+        if later:
             self._delay(row, new.due or 0)
         else:
             self._enqueue(row)
+        for tag in new.tags:
+            self._tags.setdefault(tag, {})[new.id] = None
         return new.id
 
     def _bring_forward(self, row: _Row, due: int | None, now: datetime) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
 from fleche.clock import SYSTEM
-from fleche.runtime.context import current_runner, running_on
+from fleche.digest import Digest
+from fleche.memo.flight import HELD
+from fleche.runtime.context import current_invocation, current_runner, running_on
+from fleche.runtime.engine.base import Change, Claimed
 from fleche.runtime.engine.memory import MemoryEngine
 from fleche.runtime.identifiers import InvocationId
 from fleche.runtime.invocation.base_invocation import BaseInvocation
@@ -15,6 +19,9 @@ from fleche.runtime.invocation.dist_invocation import DistributedInvocation
 from fleche.runtime.runner.base_runner import BaseRunner
 
 __all__ = ["InlineRunner"]
+
+_around: ContextVar[Context | None] = ContextVar("fleche.runtime.around", default=None)
+"""The context in which the outermost body that runs here was asked for."""
 
 
 class InlineRunner(BaseRunner):
@@ -53,16 +60,35 @@ class InlineRunner(BaseRunner):
         _, claimed = engine.step(owner, limit=1, start=True, blockers=self.app.orchestrator.conf.blocking_control)
         if not claimed:
             return False
-        outermost = current_runner(self.app.app_id) is not self
-        try:
-            with running_on(self.app.app_id, self):
-                change = self.app.execution.run(claimed[0], owner)
-        finally:
-            if outermost:
-                self.app.execution.leave()
+        change = self._run(claimed[0])
         if change is not None:
             engine.step(owner, [change])
         return True
+
+    def _run(self, claimed: Claimed) -> Change | None:
+        app = self.app
+        around = _around.get() if current_runner(app.app_id) is self else None
+        if around is None:
+            token = _around.set(copy_context())
+            try:
+                return self._run_here(claimed)
+            finally:
+                _around.reset(token)
+                app.execution.leave()
+        waiting = current_invocation(app.app_id)
+        if waiting is None or waiting.invocation_id == claimed.parent:
+            return self._run_here(claimed)
+        # it has nothing to do with the body that waits, but that one has keys which nobody may wait for here
+        return around.copy().run(self._run_beside, claimed, around, HELD.get())
+
+    def _run_here(self, claimed: Claimed) -> Change | None:
+        with running_on(self.app.app_id, self):
+            return self.app.execution.run(claimed, self.runner_id)
+
+    def _run_beside(self, claimed: Claimed, around: Context, held: tuple[Digest, ...]) -> Change | None:
+        _around.set(around)
+        HELD.set(held)
+        return self._run_here(claimed)
 
     def waiting_for_results(
         self,
