@@ -296,6 +296,10 @@ class Task(Generic[Params, Result]):
     def __hash__(self) -> int:
         return hash(self.task_id)
 
+    def __digest__(self) -> tuple[str, Any]:
+        """Return what identifies it where it is an argument: its id, and its function, which counts by its code."""
+        return self.task_id.key, self.func
+
     def __repr__(self) -> str:
         return f"Task(func={self.func.__name__})"
 

@@ -509,6 +509,15 @@ def test_a_cache_that_fails_costs_no_result(app: App, monkeypatch: pytest.Monkey
         assert task(4).get(30) == 8
 
 
+def test_invocations_and_tasks_as_arguments_count_by_what_they_are(app: App) -> None:
+    """An invocation by its id, a group by those of its members, a task by its function; not by all that they reach."""
+    one, other = bound(tasks.add, app)(1), bound(tasks.add, app)(2)
+    assert digest(one) == digest(pickle.loads(pickle.dumps(one))) != digest(other)
+    group = bound(tasks.add, app).parallelize([(1,), (2,)])
+    assert digest(group) == digest(type(group)(group.task, group.invocations))
+    assert digest(bound(tasks.add, app)) == digest(tasks.add) != digest(tasks.echo)
+
+
 def test_a_joined_invocation_is_pickled(app: App) -> None:
     """With what differed."""
     task = bound(tasks.note, app, registration_concurrency="task")

@@ -144,6 +144,10 @@ class BaseInvocation(ABC, Generic[Params, Result]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, BaseInvocation) and self.invocation_id == other.invocation_id
 
+    def __digest__(self) -> str:
+        """Return what identifies it where it is an argument: its id, not its result."""
+        return self.invocation_id
+
     def __str__(self) -> str:
         return f"{type(self).__name__}(invocation_id={self.invocation_id}, {self.call})"
 
@@ -197,6 +201,10 @@ class BaseInvocationGroup(ABC, Generic[Params, Result]):
             InvocationTimeoutError: Some are not done.
             Exception: Whatever the first that failed raised.
         """
+
+    def __digest__(self) -> list[str]:
+        """Return what identifies it where it is an argument: the ids of its invocations."""
+        return [each.invocation_id for each in self.invocations]
 
     def __iter__(self) -> Iterator[BaseInvocation[Params, Result]]:
         return iter(self.invocations)
