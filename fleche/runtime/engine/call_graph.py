@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 
+from fleche.runtime.engine.ways import way
 from fleche.runtime.identifiers import CallId, InvocationId
 
 __all__ = ["CallGraph"]
@@ -19,9 +21,9 @@ class CallGraph:
 
     def link(self, caller: tuple[InvocationId, CallId], callee: tuple[InvocationId, CallId]) -> list[CallId]:
         """Add an edge; or return the circle that it would close, from the caller on, and add nothing."""
-        way = self._way(callee[1], caller[1])
-        if way is not None:
-            return [caller[1], *way]
+        found = way(callee[1], caller[1], self._made)
+        if found is not None:
+            return [caller[1], *found]
         pair = (caller[0], callee[0])
         if pair not in self._borne[caller[0]]:
             self._edges[caller[1]][callee[1]] += 1
@@ -30,24 +32,8 @@ class CallGraph:
                 self._calls[id_] = call
         return []
 
-    def _way(self, start: CallId, goal: CallId) -> list[CallId] | None:
-        """Return the calls on the way from one call to another, without the last; None: there is no way."""
-        came: dict[CallId, CallId | None] = {start: None}
-        todo = [start]
-        while todo:
-            here = todo.pop()
-            if here == goal:
-                way: list[CallId] = []
-                step = came[here]
-                while step is not None:
-                    way.append(step)
-                    step = came[step]
-                return way[::-1]
-            for other in self._edges.get(here, ()):
-                if other not in came:
-                    came[other] = here
-                    todo.append(other)
-        return None
+    def _made(self, call: CallId) -> Iterable[CallId]:
+        return self._edges.get(call, ())
 
     def drop(self, invocation_id: InvocationId) -> None:
         """Remove the edges that an invocation bears."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import chain
 
+from fleche.runtime.engine.ways import way
 from fleche.runtime.identifiers import InvocationId
 
 __all__ = ["circle"]
@@ -29,7 +30,9 @@ def circle(start: InvocationId, goal: InvocationId, waits: _Edges, held_up: _Edg
     if goal not in edges:
         return None
     stuck = _stuck(edges, goal)
-    return _way(start, goal, edges, stuck) if start in stuck else None
+    if start not in stuck:
+        return None
+    return way(start, goal, lambda here: (other for other in chain(*edges[here]) if other in stuck))
 
 
 _Graph = dict[InvocationId, tuple[tuple[InvocationId, ...], tuple[InvocationId, ...]]]
@@ -59,22 +62,3 @@ def _stuck(edges: _Graph, goal: InvocationId) -> set[InvocationId]:
         if not free:
             return stuck
         stuck -= free
-
-
-def _way(start: InvocationId, goal: InvocationId, edges: _Graph, stuck: set[InvocationId]) -> list[InvocationId] | None:
-    came: dict[InvocationId, InvocationId | None] = {start: None}
-    todo = deque([start])
-    while todo:
-        here = todo.popleft()
-        if here == goal:
-            way: list[InvocationId] = []
-            step = came[here]
-            while step is not None:
-                way.append(step)
-                step = came[step]
-            return way[::-1]
-        for other in (*edges[here][0], *edges[here][1]):
-            if other in stuck and other not in came:
-                came[other] = here
-                todo.append(other)
-    return None
