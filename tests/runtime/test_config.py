@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -292,6 +293,16 @@ class TestTaskSettings:
         text = ConfigTask.options_to_json(options)
         assert '"builtins.ValueError"' in text
         assert ConfigTask.options_from_json(text) == options
+
+    def test_durations_are_seconds_or_timedeltas(self) -> None:
+        """Options that are times, and nothing else."""
+        options = {"timeout": timedelta(minutes=1), "retry_delay": timedelta(milliseconds=5)}
+        conf = ConfigTask(self.task_id, task_options=options)
+        assert (conf.timeout, conf.retry_delay) == (60.0, 0.005)
+        text = ConfigTask.options_to_json(options)
+        assert ConfigTask.options_from_json(text) == {"timeout": 60.0, "retry_delay": 0.005}
+        with pytest.raises(TypeError, match="retry_backoff"):
+            ConfigTask(self.task_id, task_options={"retry_backoff": timedelta(1)})
 
     def test_defaults(self) -> None:
         """Those that are documented."""

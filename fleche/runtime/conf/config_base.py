@@ -11,10 +11,12 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
+from fleche.clock import seconds
 from fleche.runtime.exceptions import ConfigError, ConfigMultiInheritanceError
 from fleche.runtime.util.files import load_config_from_toml, load_file
 from fleche.runtime.util.subclasses import get_all_subclasses
@@ -26,6 +28,7 @@ __all__ = [
     "default_config_field_mapper",
     "get_config_fields",
     "get_env_key",
+    "seconds_mapper",
     "unknown_settings",
 ]
 
@@ -60,6 +63,15 @@ def default_config_field_mapper(value: Any, expected_type: type) -> Any:
             known = ", ".join(repr(member.value) for member in expected_type)
             raise TypeError(f"Invalid type: {value!r} is none of {known}") from error
         raise TypeError(f"Invalid type: {value!r} is no {expected_type.__name__}") from error
+
+
+def seconds_mapper(value: Any, expected_type: type) -> Any:
+    """Return a duration, a timedelta or a number, as a number of seconds.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    return default_config_field_mapper(seconds(value) if isinstance(value, timedelta) else value, expected_type)
 
 
 def _truth(value: Any) -> bool:

@@ -6,11 +6,13 @@ import builtins
 import json
 import os
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from enum import StrEnum
 from importlib import import_module
 from typing import Any, TypedDict
 
-from fleche.runtime.conf.config_base import PREFIX, ConfigBase, ConfigField
+from fleche.clock import Seconds
+from fleche.runtime.conf.config_base import PREFIX, ConfigBase, ConfigField, seconds_mapper
 from fleche.runtime.exceptions import RetryError
 from fleche.runtime.identifiers import TaskId
 
@@ -81,10 +83,10 @@ class TaskOptions(TypedDict, total=False):
     parallel_batch_size: int
     retry_for: type[Exception] | tuple[type[Exception], ...]
     max_retries: int
-    retry_delay: float
+    retry_delay: Seconds
     retry_backoff: float
     retry_jitter: float
-    timeout: float
+    timeout: Seconds
     priority: int
     effect: bool
     call_result_cache: bool
@@ -105,10 +107,10 @@ class ConfigTask(ConfigBase):
         parallel_batch_size: Calls that `Task.parallelize` registers at once; 0 for one by one.
         retry_for: Exceptions after which the task is run again, beside `RetryError`.
         max_retries: How often it is run again after one of these.
-        retry_delay: Seconds before it is run again.
+        retry_delay: Seconds, or a timedelta, before it is run again.
         retry_backoff: What each further delay is multiplied with.
         retry_jitter: The share of a delay by which it is varied at random: 0.1 is up to 10 % more.
-        timeout: Seconds that its body may take; 0 for no limit.
+        timeout: Seconds, or a timedelta, that its body may take; 0 for no limit.
         priority: Calls of a higher priority are run first.
         effect: It is called for what it does: never answered by the cache, never joined, run at least once.
         call_result_cache: Answer a call from the cache, and join a call that is not yet done.
@@ -127,10 +129,10 @@ class ConfigTask(ConfigBase):
     parallel_batch_size = ConfigField(100)
     retry_for: ConfigField[tuple[type[Exception], ...]] = ConfigField((RetryError,), exception_config_mapper)
     max_retries = ConfigField(0)
-    retry_delay = ConfigField(0.0)
+    retry_delay = ConfigField(0.0, seconds_mapper)
     retry_backoff = ConfigField(2.0)
     retry_jitter = ConfigField(0.0)
-    timeout = ConfigField(0.0)
+    timeout = ConfigField(0.0, seconds_mapper)
     priority = ConfigField(0)
     effect = ConfigField(False)
     call_result_cache = ConfigField(True)
@@ -193,4 +195,6 @@ def _plain(value: Any) -> Any:
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     return value.value if isinstance(value, StrEnum) else value
