@@ -12,8 +12,8 @@ from fleche.digest import digest
 __all__ = ["Arguments", "Binding"]
 
 _KIND = inspect.Parameter
-_EMPTY = id(inspect.Parameter.empty)
 _BY_PLACE = (_KIND.POSITIONAL_ONLY, _KIND.POSITIONAL_OR_KEYWORD)
+_BY_NAME = (_KIND.POSITIONAL_OR_KEYWORD, _KIND.KEYWORD_ONLY)
 
 
 class Arguments:
@@ -92,13 +92,9 @@ class Binding:
     def __init__(self, signature: inspect.Signature) -> None:
         self._signature = signature
         parameters = signature.parameters.values()
-        self._is_plain = all(each.kind in (_KIND.POSITIONAL_OR_KEYWORD, _KIND.KEYWORD_ONLY) for each in parameters)
-        self._positional = tuple(each.name for each in parameters if each.kind is _KIND.POSITIONAL_OR_KEYWORD)
-        self._keyword = tuple(each.name for each in parameters if each.kind is _KIND.KEYWORD_ONLY)
         self._by_place = tuple(each.name for each in parameters if each.kind in _BY_PLACE)
-        self._by_name = frozenset((*self._positional, *self._keyword))
+        self._by_name = frozenset(each.name for each in parameters if each.kind in _BY_NAME)
         self._kinds = frozenset(each.kind for each in parameters)
-        self._order = tuple((each.name, each.default) for each in parameters)
         self._sentinels = {each.name: each.default for each in parameters if _is_sentinel(each.default)}
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Arguments:
@@ -107,13 +103,6 @@ class Binding:
         Raises:
             TypeError: The function cannot be called so.
         """
-        if self._is_plain and len(args) <= len(self._positional):
-            given = dict(zip(self._positional, args, strict=False))
-            if not given.keys() & kwargs.keys():
-                given.update(kwargs)
-                found = {name: given.pop(name, default) for name, default in self._order}
-                if not given and _EMPTY not in map(id, found.values()):
-                    return Arguments(found)
         bound = self._bound(args, kwargs)
         if bound is None:
             self._signature.bind(*args, **kwargs)  # tells what is wrong
@@ -167,15 +156,7 @@ class Binding:
         Raises:
             TypeError: A name is no parameter, or one is missing.
         """
-        given = arguments.kwargs
-        if self._is_plain and len(given) == len(self._order):
-            try:
-                return tuple([given[name] for name in self._positional]), {name: given[name] for name in self._keyword}
-            except KeyError:
-                pass  # told of below
-        return self._spelled(dict(given))
-
-    def _spelled(self, given: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        given = dict(arguments.kwargs)
         positional: list[Any] = []
         keyword: dict[str, Any] = {}
         for name, parameter in self._signature.parameters.items():
