@@ -78,9 +78,7 @@ def examine(value: Any, *, name: str = "value") -> tuple[Digest, bool, AbstractS
     scalar = FRAMES.get(type(value))
     if scalar is not None:
         return Digest.from_bytes(chosen().hash(scalar(value))), False, frozenset()
-    walk = Walk(DEFAULT, chosen(), name)
-    raw = walk.digest(value)
-    _check_held(walk)
+    walk, raw = _walked(value, name)
     return Digest.from_bytes(raw), walk.refers, walk.types
 
 
@@ -93,23 +91,24 @@ def traced(value: Any, *, name: str = "value") -> tuple[Digest, bool, AbstractSe
     scalar = FRAMES.get(type(value))
     if scalar is not None:
         return Digest.from_bytes(chosen().hash(scalar(value))), False, frozenset(), None
-    walk = Walk(DEFAULT, chosen(), name)
-    raw = walk.digest(value)
-    _check_held(walk)
+    walk, raw = _walked(value, name)
     return Digest.from_bytes(raw), walk.refers, walk.types, walk.trace(value, raw)
 
 
-def _check_held(walk: Walk) -> None:
-    """Check what the functions in a value captured.
+def _walked(value: Any, name: str) -> tuple[Walk, bytes]:
+    """Return the walk over a value and its raw digest; what the functions in it captured is checked.
 
     Raises:
         Indigestible: Something of it has no digest.
     """
+    walk = Walk(DEFAULT, chosen(), name)
+    raw = walk.digest(value)
     if walk.holding:
         from fleche.digest.code.captured import check_captured  # which digests values: each needs the other
 
         for path, function in walk.holding:
             check_captured(path, function)
+    return walk, raw
 
 
 def stored_digest(value: Any, *, name: str = "value") -> tuple[Digest, AbstractSet[type]]:
