@@ -413,7 +413,11 @@ class BaseCache(OperationContext):
         """Which calls gave this process the values that it got last from this cache."""
         return Origins()
 
-    def makers(self, digests: Sequence[Digest], but: Digest | None = None) -> Mapping[Digest, Digest]:  # noqa: ARG002
+    def makers(
+        self,
+        digests: Sequence[Digest],  # noqa: ARG002 - for caches that have an index
+        but: Digest | None = None,  # noqa: ARG002 - the same
+    ) -> Mapping[Digest, Digest]:
         """Return, for each of several values that a call returned, the key of the one that was filed last.
 
         Only a store with an index is asked: an answer costs no listing, and without an index there is none.
@@ -439,7 +443,7 @@ class BaseCache(OperationContext):
         """
         return []
 
-    def users(self, digest: Digest, limit: int = 1 << 40) -> list[LazyCall]:  # noqa: ARG002
+    def users(self, digest: Digest, limit: int = 1 << 40) -> list[LazyCall]:  # noqa: ARG002 - for caches that keep
         """Return at most so many calls that have a value as an argument, oldest first.
 
         Raises:
@@ -564,8 +568,8 @@ class BaseCache(OperationContext):
     def glance(
         self,
         template: QueryCall,  # noqa: ARG002 - for caches that can
-        first: int,  # noqa: ARG002
-        limit: int,  # noqa: ARG002
+        first: int,  # noqa: ARG002 - the same
+        limit: int,  # noqa: ARG002 - the same
     ) -> tuple[list[LazyCall], int, bool] | None:
         """Return the first calls that match a template, how many there are up to a limit, and whether that is all.
 
